@@ -1,0 +1,1 @@
+"""Scene graphs in plain numpy: text codec, depth lifting, relations, tracking, queries."""
