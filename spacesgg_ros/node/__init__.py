@@ -1,0 +1,1 @@
+"""The ROS 2 side: a lifecycle node around graph and vlm; nothing else imports rclpy."""
