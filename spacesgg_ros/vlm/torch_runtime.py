@@ -1,0 +1,127 @@
+"""The torch runtime: transformers' own modules, step by step. Needs the extra ``torch``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from spacesgg_ros.extras import MissingExtraError, require
+from spacesgg_ros.vlm.errors import ModelError
+from spacesgg_ros.vlm.folder import ModelFolder
+from spacesgg_ros.vlm.runtime import RuntimeInfo, count_physical_cores
+
+TOWER_MODEL_TYPE = "spacesgg_tower"
+"""``vision_config.model_type`` of this package's own tower (``spacesgg_ros.vlm.tower``)."""
+
+
+def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str = "sdpa") -> Any:
+    """``LlavaForConditionalGeneration`` of a folder, in eval mode, on the CPU.
+
+    Only safetensors, never remote code, never the network.
+
+    Raises:
+        ModelError: torch or transformers is missing, or the folder does not fit.
+    """
+    try:
+        torch = require("torch", "torch")
+        transformers = require("transformers", "torch")
+        if folder.vision_config.get("model_type") == TOWER_MODEL_TYPE:
+            # Registers the tower's config and model classes with transformers.
+            require("spacesgg_ros.vlm.tower", "torch")
+    except MissingExtraError as error:
+        raise ModelError(str(error)) from error
+    folder.weight_files()
+    try:
+        model = transformers.LlavaForConditionalGeneration.from_pretrained(
+            folder.path,
+            dtype=getattr(torch, dtype),
+            attn_implementation=attention,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+        raise ModelError(
+            f"{folder.path} cannot be loaded by transformers {transformers.__version__} "
+            f"({error}); expected a folder written by LlavaForConditionalGeneration"
+        ) from error
+    return model.eval()
+
+
+class TorchRuntime:
+    """``Runtime`` on torch: fp32 on the CPU, fp16 on CUDA."""
+
+    def __init__(
+        self, folder: ModelFolder, provider: str = "cpu", precision: str = "auto", threads: int = 0
+    ) -> None:
+        """Load the weights.
+
+        Raises:
+            ModelError: CUDA asked for and not there, or a precision torch does not run here.
+        """
+        if provider == "tensorrt":
+            raise ModelError("the torch runtime has no TensorRT; choose runtime 'onnx' or 'cuda'")
+        if precision == "auto":
+            precision = "fp16" if provider == "cuda" else "fp32"
+        if precision == "int8" or (precision == "fp16" and provider == "cpu"):
+            raise ModelError(
+                f"the torch runtime on {provider} has no precision {precision}; "
+                "choose fp32 (fp16 on cuda), or runtime 'onnx' for int8"
+            )
+        dtype = "float16" if precision == "fp16" else "float32"
+        model = load_llava(folder, dtype)
+        self._torch = require("torch", "torch")
+        self._cache_type = require("transformers", "torch").DynamicCache
+        if provider == "cuda" and not self._torch.cuda.is_available():
+            raise ModelError(
+                "provider 'cuda' asked for, but torch sees no CUDA device; install a CUDA build "
+                "of torch and the NVIDIA driver, or choose provider 'cpu'"
+            )
+        if threads > 0:
+            self._torch.set_num_threads(threads)
+        self._model = model.to(provider)
+        self._dtype = getattr(self._torch, dtype)
+        self._device = provider
+        self._cache: Any = None
+        self._info = RuntimeInfo(
+            "torch", provider, provider, precision, threads or count_physical_cores()
+        )
+
+    @property
+    def info(self) -> RuntimeInfo:
+        return self._info
+
+    @property
+    def length(self) -> int:
+        return 0 if self._cache is None else int(self._cache.get_seq_length())
+
+    def encode_image(self, pixel_values: np.ndarray) -> np.ndarray:
+        torch = self._torch
+        with torch.inference_mode():
+            pixels = torch.from_numpy(pixel_values).to(self._device, self._dtype)
+            features = self._model.model.get_image_features(pixel_values=pixels)
+            # transformers 5 wraps the projected features in an output object.
+            features = getattr(features, "pooler_output", features)
+            tokens: np.ndarray = features[0].float().cpu().numpy()
+        return tokens.reshape(-1, tokens.shape[-1])
+
+    def prefill(self, embeddings: np.ndarray, reserve: int) -> np.ndarray:
+        self._cache = self._cache_type(config=self._model.config.get_text_config())
+        return self.step(embeddings)
+
+    def step(self, embeddings: np.ndarray) -> np.ndarray:
+        torch = self._torch
+        with torch.inference_mode():
+            inputs = torch.from_numpy(embeddings[None]).to(self._device, self._dtype)
+            output = self._model.model.language_model(
+                inputs_embeds=inputs, past_key_values=self._cache, use_cache=True
+            )
+            logits = self._model.lm_head(output.last_hidden_state[0, -1])
+            result: np.ndarray = logits.float().cpu().numpy()
+        return result
+
+    def rollback(self, length: int) -> None:
+        if not 0 < length <= self.length:
+            raise ValueError(f"cannot go back to {length} of {self.length} positions")
+        self._cache.crop(length)

@@ -1,0 +1,117 @@
+"""Tiny random LLaVA folders, written with transformers as a user's would be."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spacesgg_ros.vlm.text_tokenizer import (
+    BOS_ID,
+    EOS_ID,
+    IMAGE_ID,
+    PAD_ID,
+    save_processor,
+)
+
+MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
+WORDS = ["coffee mug", "plate", "book", "on", "next to", "left of"]
+
+
+def write_tiny_llava(
+    folder: Path, tower: str = "clip", *, canonical: bool = True, seed: int = 0, **text: object
+) -> Path:
+    """A random LLaVA: 32-px image, 8-px patches, 2-layer decoder with grouped heads."""
+    import torch
+    from transformers import (
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        SiglipVisionConfig,
+    )
+
+    has_class_token = tower == "clip"
+    strategy = "default" if has_class_token else "full"
+    tokenizer = save_processor(
+        folder,
+        WORDS,
+        image_size=32,
+        image_mean=MEAN,
+        image_std=STD,
+        patch_size=8,
+        num_additional_image_tokens=int(has_class_token),
+        vision_feature_select_strategy=strategy,
+    )
+    vision = {
+        "image_size": 32,
+        "patch_size": 8,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+    }
+    if tower == "clip":
+        vision_config = CLIPVisionConfig(**vision)
+    else:
+        vision_config = SiglipVisionConfig(**vision, vision_use_head=False)
+    options = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": 48,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "bos_token_id": BOS_ID,
+        "eos_token_id": EOS_ID,
+        "pad_token_id": PAD_ID,
+        "tie_word_embeddings": True,
+        **text,
+    }
+    torch.manual_seed(seed)
+    model = LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=vision_config,
+            text_config=LlamaConfig(**options),
+            image_token_id=IMAGE_ID,
+            vision_feature_layer=-2,
+            vision_feature_select_strategy=strategy,
+            tie_word_embeddings=options["tie_word_embeddings"],
+        )
+    )
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            # Wider than the initial 0.02, so that greedy text varies instead of repeating.
+            if "embed" not in name and parameter.ndim > 1:
+                parameter.mul_(5)
+    if canonical:
+        model.config.spacesgg_format = "canonical"
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_llava(tmp_path_factory.mktemp("models") / "tiny-clip")
+
+
+@pytest.fixture(scope="session")
+def siglip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny-siglip"
+    return write_tiny_llava(folder, "siglip", canonical=False, seed=1, tie_word_embeddings=False)
+
+
+@pytest.fixture
+def broken_folder(clip_folder: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(clip_folder, tmp_path / "broken"))
+
+
+@pytest.fixture(scope="session")
+def picture() -> np.ndarray:
+    """``(48, 64, 3)``: smooth, with all channels different."""
+    y, x = np.mgrid[0:48, 0:64]
+    return np.stack([x * 4, y * 5, (x * y) % 256], axis=-1).astype(np.uint8)
