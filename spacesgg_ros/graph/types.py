@@ -94,6 +94,7 @@ class TextIssueKind(enum.Enum):
     BOX_WITHOUT_NAME = "box without name"  # <box> before any <ref> or <pred>
     REF_WITHOUT_BOX = "ref without box"
     EMPTY_NAME = "empty name"
+    PRED_WITHOUT_BOX = "pred without box"
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,26 @@ class Viewpoint(enum.Enum):
 
 
 @dataclass(frozen=True)
+class GroundExtent:
+    """An object's intervals along gravity-aligned axes, from its depth pixels.
+
+    The axes start at the camera: ``right`` and ``forward`` are the camera's x and z projected
+    on the ground plane, ``up`` is the given unit vector (graph frame). A tilted camera makes
+    the axis-aligned box of :class:`Extent3D` too tall to tell what rests on what; these
+    intervals do not suffer from the tilt.
+
+    Attributes:
+        up: unit vector, camera optical frame.
+        right, forward, height: ``(min, max)`` along the three axes, metres.
+    """
+
+    up: Vector3
+    right: tuple[float, float]
+    forward: tuple[float, float]
+    height: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Extent3D:
     """Where an object is, from the depth pixels of its foreground.
 
@@ -165,6 +186,7 @@ class Extent3D:
         depth_min_m, depth_median_m, depth_max_m: robust near-cluster interval along z.
         spread_m: robust standard deviation (1.4826 MAD) of the near cluster's depth.
         valid_px: depth pixels the numbers rest on.
+        ground: the same object along gravity-aligned axes; None where "up" is unknown.
     """
 
     position: Vector3
@@ -174,6 +196,7 @@ class Extent3D:
     depth_max_m: float
     spread_m: float
     valid_px: int
+    ground: GroundExtent | None = None
 
 
 @dataclass(frozen=True)
@@ -216,7 +239,13 @@ class SceneRelation:
 
 @dataclass(frozen=True)
 class SceneGraph:
-    """Objects and relations of one image. ``keyframe_stamp_ns``: image the model last read."""
+    """Objects and relations of one image.
+
+    Attributes:
+        keyframe_stamp_ns: image the model last read, 0: none yet.
+        stage_ms: wall time of each stage, milliseconds.
+        up: unit vector against gravity in the graph's frame, given or fitted; None: unknown.
+    """
 
     stamp_ns: int
     frame_id: str
@@ -228,6 +257,7 @@ class SceneGraph:
     keyframe_stamp_ns: int = 0
     model_id: str = ""
     stage_ms: dict[str, float] = field(default_factory=dict)
+    up: Vector3 | None = None
 
     def object_by_id(self, object_id: int) -> SceneObject | None:
         """The object with this id, or None."""

@@ -1,0 +1,282 @@
+"""From a box on a depth image to an object's place and size in space.
+
+A box holds more than its object: background above, the table below, maybe an occluder. The
+object's own pixels are found first (cut off the support plane, then the heaviest depth cluster
+under a weight that favours the box's middle); the numbers come from those alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spacesgg_ros.graph.depth import align_depth, decode_depth, same_aspect
+from spacesgg_ros.graph.ground import SupportPlane, depth_noise_m, ground_axes
+from spacesgg_ros.graph.types import (
+    BoxPx,
+    Extent3D,
+    GraphError,
+    GroundExtent,
+    Intrinsics,
+    Vector3,
+)
+
+__all__ = ["align_depth", "decode_depth", "lift_box", "transform_extent"]
+
+_MAX_SAMPLES = 1600
+_MIN_SAMPLES = 8
+_TRIM = 0.02
+_MIN_GAP_M = 0.02
+_RELATIVE_GAP = 0.02
+_NEARER_SHARE = 0.5
+_ON_PLANE_SHARE = 0.2
+_PLANE_CUT_M = 0.005
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """Valid pixels of a box: points ``(n, 3)`` metres and weights ``(n,)``, largest mid-box."""
+
+    points: np.ndarray
+    weights: np.ndarray
+    pixels_per_sample: int
+
+
+def _sample(depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics) -> _Patch | None:
+    rows, columns = depth_m.shape
+    x0, y0 = max(math.floor(box_px[0]), 0), max(math.floor(box_px[1]), 0)
+    x1, y1 = min(math.ceil(box_px[2]), columns), min(math.ceil(box_px[3]), rows)
+    if x1 <= x0 or y1 <= y0:
+        return None
+    stride = max(1, math.ceil(math.sqrt((x1 - x0) * (y1 - y0) / _MAX_SAMPLES)))
+    patch = depth_m[y0:y1:stride, x0:x1:stride]
+    v, u = np.nonzero(patch > 0)
+    if len(v) < _MIN_SAMPLES:
+        return None
+    z = patch[v, u].astype(np.float64)
+    u, v = x0 + u * stride, y0 + v * stride
+    points = np.empty((len(z), 3))
+    points[:, 0] = (u - camera.cx) / camera.fx * z
+    points[:, 1] = (v - camera.cy) / camera.fy * z
+    points[:, 2] = z
+    across = np.abs(2.0 * (u + 0.5 - x0) / (x1 - x0) - 1.0)
+    down = np.abs(2.0 * (v + 0.5 - y0) / (y1 - y0) - 1.0)
+    return _Patch(points, (1.1 - across) * (1.1 - down), stride * stride)
+
+
+def _above_plane(patch: _Patch, plane: SupportPlane) -> np.ndarray:
+    """Which points stand off the plane; all of them where the object is (on) the plane."""
+    heights = patch.points @ np.array(plane.normal) + plane.offset
+    above: np.ndarray = heights > np.maximum(
+        _PLANE_CUT_M, 2.5 * depth_noise_m(patch.points[:, 2])
+    )
+    if patch.weights[above].sum() < _ON_PLANE_SHARE * patch.weights.sum():
+        return np.ones(len(heights), dtype=bool)
+    return above
+
+
+def _near_cluster(z: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Depth interval of the cluster that the object's pixels form.
+
+    Sorted depths are split at gaps wider than 2 cm and 2 %. The heaviest cluster wins, or the
+    nearest one that weighs at least half as much: what lies behind an object shows through and
+    around it, what lies before it is rarely in the middle of its box.
+    """
+    order = np.argsort(z)
+    sorted_z = z[order]
+    gaps = np.diff(sorted_z) > np.maximum(_MIN_GAP_M, _RELATIVE_GAP * sorted_z[1:])
+    starts = np.concatenate([[0], np.nonzero(gaps)[0] + 1])
+    mass = np.add.reduceat(weights[order], starts)
+    chosen = int(np.argmax(mass >= _NEARER_SHARE * mass.max()))
+    end = starts[chosen + 1] if chosen + 1 < len(starts) else len(z)
+    return float(sorted_z[starts[chosen]]), float(sorted_z[end - 1])
+
+
+def _intervals(values: np.ndarray) -> np.ndarray:
+    """Robust ``(k, 2)`` intervals of the columns of ``(n, k)``.
+
+    The outer 2 % are cut off on both sides, and a uniform density's loss by that is given back.
+    """
+    ordered = np.sort(values, axis=0)
+    cut = int(_TRIM * len(ordered))
+    low, high = ordered[cut], ordered[len(ordered) - 1 - cut]
+    margin = (high - low) * (_TRIM / (1.0 - 2.0 * _TRIM))
+    return np.stack([low - margin, high + margin], axis=1)
+
+
+def _hidden_depth(width: float, visible: float, height: float, sine: float) -> float:
+    """How much further an object reaches than the camera sees, metres along the ground.
+
+    Seen at an elevation whose sine is given, a box shows its whole top and hides nothing; an
+    ellipsoid of that width and height hides its far side. An object is about as deep as it is
+    wide, so nothing is added once that much is visible.
+    """
+    if width <= 0 or visible >= width:
+        return 0.0
+    cotangent = math.sqrt(max(1.0 - sine * sine, 0.0)) / max(sine, 0.05)
+    half = 0.5 * width
+    ellipsoid = half * (1.0 - 1.0 / math.hypot(1.0, height / width * cotangent))
+    return min(ellipsoid, width - visible)
+
+
+def lift_box(
+    depth_m: np.ndarray,
+    box_px: BoxPx,
+    intrinsics: Intrinsics,
+    *,
+    plane: SupportPlane | None = None,
+    up: Vector3 | None = None,
+) -> Extent3D | None:
+    """Robust 3D extent of the object in a box.
+
+    Args:
+        depth_m: ``(h, w)`` float metres, NaN where there is no reading; the same view as the
+            colour image, at any resolution of the same aspect ratio.
+        box_px: pixels of the colour image; the part outside is ignored.
+        intrinsics: of the colour image.
+        plane: what the object stands on, if known.
+        up: against gravity, optical frame; the plane's normal if not given.
+
+    Returns:
+        Centre and size in the camera's optical frame, or None where the box holds fewer than 8
+        sampled readings. The centre is the object's, not that of its visible surface.
+
+    Raises:
+        GraphError: the depth image's aspect ratio is not that of the intrinsics.
+    """
+    rows, columns = depth_m.shape
+    if (columns, rows) != (intrinsics.width, intrinsics.height):
+        if not same_aspect((columns, rows), (intrinsics.width, intrinsics.height)):
+            raise GraphError(
+                f"depth is {columns}x{rows}, the intrinsics are for {intrinsics.width}x"
+                f"{intrinsics.height}: align_depth first"
+            )
+        sx, sy = columns / intrinsics.width, rows / intrinsics.height
+        box_px = (box_px[0] * sx, box_px[1] * sy, box_px[2] * sx, box_px[3] * sy)
+        intrinsics = intrinsics.scaled_to(columns, rows)
+    patch = _sample(depth_m, box_px, intrinsics)
+    if patch is None:
+        return None
+    if up is None and plane is not None:
+        up = plane.normal
+    points, weights = patch.points, patch.weights
+    if plane is not None:
+        above = _above_plane(patch, plane)
+        points, weights = points[above], weights[above]
+    low, high = _near_cluster(points[:, 2], weights)
+    points = points[(points[:, 2] >= low) & (points[:, 2] <= high)]
+    if len(points) < _MIN_SAMPLES:
+        return None
+    return _measure(points, patch.pixels_per_sample, plane, up)
+
+
+def _measure(
+    points: np.ndarray, pixels_per_sample: int, plane: SupportPlane | None, up: Vector3 | None
+) -> Extent3D:
+    """Centre, size and depth statistics of an object's own points."""
+    z = points[:, 2]
+    median = float(np.median(z))
+    spread = 1.4826 * float(np.median(np.abs(z - median)))
+    axes = ground_axes(up)
+    # Work along the line of sight on the ground: its far side is the one that is hidden.
+    middle = axes @ points.mean(axis=0)
+    reach = math.hypot(middle[0], middle[1])
+    sine_azimuth, cosine_azimuth = middle[0] / reach, middle[1] / reach
+    ground = points @ axes.T
+    sight = np.empty_like(ground)
+    sight[:, 0] = cosine_azimuth * ground[:, 0] - sine_azimuth * ground[:, 1]
+    sight[:, 1] = sine_azimuth * ground[:, 0] + cosine_azimuth * ground[:, 1]
+    sight[:, 2] = ground[:, 2]
+    intervals = _intervals(np.concatenate([sight, ground[:, :2], points], axis=1))
+    (left, right), (near, far), (bottom, top) = intervals[:3]
+    if plane is not None and up is not None:
+        bottom = _base(float(bottom), float(top), plane)
+    elevation = -middle[2] / max(float(np.linalg.norm(middle)), 1e-9) if up is not None else 0.5
+    hidden = _hidden_depth(right - left, far - near, top - bottom, abs(elevation))
+    across, along = 0.5 * (left + right), 0.5 * (near + far + hidden)
+    centre = axes.T @ np.array(
+        [
+            cosine_azimuth * across + sine_azimuth * along,
+            -sine_azimuth * across + cosine_azimuth * along,
+            0.5 * (bottom + top),
+        ]
+    )
+    sizes = intervals[5:, 1] - intervals[5:, 0]
+    sizes = sizes + hidden * np.abs(axes[1])
+    depth_low, depth_high = _interval_05(z)
+    extent = Extent3D(
+        (float(centre[0]), float(centre[1]), float(centre[2])),
+        (float(sizes[0]), float(sizes[1]), float(sizes[2])),
+        depth_low,
+        median,
+        depth_high,
+        spread,
+        len(points) * pixels_per_sample,
+    )
+    if up is None:
+        return extent
+    r, f = intervals[3], intervals[4]
+    shift_r, shift_f = hidden * sine_azimuth, hidden * cosine_azimuth
+    return replace(
+        extent,
+        ground=GroundExtent(
+            (float(up[0]), float(up[1]), float(up[2])),
+            (float(r[0] + min(shift_r, 0.0)), float(r[1] + max(shift_r, 0.0))),
+            (float(f[0] + min(shift_f, 0.0)), float(f[1] + max(shift_f, 0.0))),
+            (float(bottom), float(top)),
+        ),
+    )
+
+
+def _interval_05(z: np.ndarray) -> tuple[float, float]:
+    """5 % and 95 % points of the depths."""
+    cut = int(0.05 * len(z))
+    ordered = np.partition(z, (cut, len(z) - 1 - cut))
+    return float(ordered[cut]), float(ordered[len(z) - 1 - cut])
+
+
+def _base(bottom: float, top: float, plane: SupportPlane) -> float:
+    """Lower end of an object along up: the plane, if its visible part nearly reaches it."""
+    surface = -plane.offset
+    if bottom - surface < max(0.02, 0.25 * (top - surface)):
+        return min(surface, top)
+    return bottom
+
+
+def transform_extent(extent: Extent3D, rotation: np.ndarray, translation: np.ndarray) -> Extent3D:
+    """The extent in another frame, ``p' = rotation p + translation``.
+
+    The axis-aligned box around a rotated box has size ``|R| size`` (absolute value of every
+    element); ``|R size|`` would make a cube seen under 45 degrees 0 wide. Where the extent
+    along gravity is known, that tighter box is the one rotated. Depth figures stay those along
+    the camera's axis; ``ground`` is dropped, since its axes start at the camera.
+
+    Args:
+        rotation: ``(3, 3)`` proper rotation.
+        translation: ``(3,)`` metres.
+
+    Raises:
+        GraphError: shapes are wrong or ``rotation`` is not orthonormal.
+    """
+    matrix, shift = np.asarray(rotation, dtype=np.float64), np.asarray(translation, np.float64)
+    if matrix.shape != (3, 3) or shift.shape != (3,) or not np.isfinite(shift).all():
+        raise GraphError(
+            f"a transform needs a (3, 3) rotation and a finite (3,) translation; got "
+            f"{matrix.shape} and {shift.shape}"
+        )
+    if not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-3):
+        raise GraphError(f"rotation is not orthonormal: {matrix.tolist()}")
+    position = matrix @ np.array(extent.position) + shift
+    size = np.abs(matrix) @ np.array(extent.size)
+    if extent.ground is not None:
+        g = extent.ground
+        spans = np.array([b - a for a, b in (g.right, g.forward, g.height)])
+        size = np.minimum(size, np.abs(matrix @ ground_axes(g.up).T) @ spans)
+    return replace(
+        extent,
+        position=(float(position[0]), float(position[1]), float(position[2])),
+        size=(float(size[0]), float(size[1]), float(size[2])),
+        ground=None,
+    )
