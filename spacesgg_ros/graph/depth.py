@@ -43,9 +43,11 @@ def decode_depth(
         raise GraphError(
             f"depth step is {step} bytes; {width} pixels of {encoding} need at least {row}"
         )
-    # memoryview of an ndarray refuses datetime-like types, so arrays are viewed as bytes first.
-    buffer = np.ascontiguousarray(data).view(np.uint8) if isinstance(data, np.ndarray) else data
-    available = memoryview(buffer).nbytes
+    if isinstance(data, np.ndarray):
+        buffer = np.ascontiguousarray(data).view(np.uint8).reshape(-1)
+    else:
+        buffer = np.frombuffer(data, np.uint8)
+    available = buffer.size
     needed = step * (height - 1) + row
     if available < needed:
         raise GraphError(

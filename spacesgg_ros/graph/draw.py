@@ -31,7 +31,9 @@ class _Labels:
     def reserve(self, x0: int, y0: int, x1: int, y1: int) -> None:
         self._taken.append((x0, y0, x1, y1))
 
-    def place(self, text: str, spots: list[tuple[float, float]], scale: float) -> tuple[int, int, int, int]:
+    def place(
+        self, text: str, spots: list[tuple[float, float]], scale: float
+    ) -> tuple[int, int, int, int]:
         """Rectangle for the text with its top left at the first free spot, else the freest."""
         (w, h), base = cv2.getTextSize(text, _FONT, scale, 1)
         w, h = w + 6, h + base + 4
@@ -109,7 +111,13 @@ def annotate(rgb: np.ndarray, graph: SceneGraph) -> np.ndarray:
         if obj.extent is not None:
             text += f" {math.hypot(*obj.extent.position):.2f}m"
         height = 18 * unit
-        spots = [(x0, y0 - height), (x0, y1), (x0 + 2, y0 + 2), (x1 - 60, y0 - height), (x0, y1 - height)]
+        spots = [
+            (x0, y0 - height),
+            (x0, y1),
+            (x0 + 2, y0 + 2),
+            (x1 - 60, y0 - height),
+            (x0, y1 - height),
+        ]
         _chip(image, text, labels.place(text, spots, scale), id_colour(obj.id), scale)
     return image
 
@@ -132,4 +140,6 @@ def _draw_relations(
         middle = (0.5 * (start[0] + end[0]), 0.5 * (start[1] + end[1]))
         scale = 0.34 * unit
         spots = [(middle[0] - 20, middle[1] - 7 + d) for d in (0, 14, -14, 28, -28)]
-        _chip(image, relation.predicate, labels.place(relation.predicate, spots, scale), colour, scale)
+        _chip(
+            image, relation.predicate, labels.place(relation.predicate, spots, scale), colour, scale
+        )

@@ -82,9 +82,7 @@ def object_intervals(objects: Sequence[SceneObject]) -> np.ndarray:
     """``(N, 2)`` depth intervals of objects, NaN for those without depth."""
     return np.array(
         [
-            (np.nan, np.nan)
-            if o.extent is None
-            else (o.extent.depth_min_m, o.extent.depth_max_m)
+            (np.nan, np.nan) if o.extent is None else (o.extent.depth_min_m, o.extent.depth_max_m)
             for o in objects
         ]
     ).reshape(-1, 2)
@@ -107,9 +105,7 @@ def layered_text(graph: SceneGraph) -> str:
     labels = {o.id: o.label for o in graph.objects}
     lines = []
     for layer in sorted(by_layer, key=lambda number: (number == 0, number)):
-        sentences = [
-            _describe(o, relations.get(o.id, []), boxes, labels) for o in by_layer[layer]
-        ]
+        sentences = [_describe(o, relations.get(o.id, []), boxes, labels) for o in by_layer[layer]]
         opening = f"Layer {layer}:" if layer else "Without depth:"
         lines.append(" ".join([opening, *sentences]))
     return "\n".join(lines)

@@ -69,9 +69,7 @@ def _sample(depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics) -> _Patch | 
 def _above_plane(patch: _Patch, plane: SupportPlane) -> np.ndarray:
     """Which points stand off the plane; all of them where the object is (on) the plane."""
     heights = patch.points @ np.array(plane.normal) + plane.offset
-    above: np.ndarray = heights > np.maximum(
-        _PLANE_CUT_M, 2.5 * depth_noise_m(patch.points[:, 2])
-    )
+    above: np.ndarray = heights > np.maximum(_PLANE_CUT_M, 2.5 * depth_noise_m(patch.points[:, 2]))
     if patch.weights[above].sum() < _ON_PLANE_SHARE * patch.weights.sum():
         return np.ones(len(heights), dtype=bool)
     return above

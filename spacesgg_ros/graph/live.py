@@ -97,6 +97,9 @@ class _Track:
             self.label = best
 
 
+DEFAULT_LIVE = LiveConfig()
+
+
 class LiveSceneGraph:
     """Tracks, lifts and relates the objects that the model names. One owner, not thread-safe.
 
@@ -104,7 +107,7 @@ class LiveSceneGraph:
     each camera frame and gives the graph of that frame.
     """
 
-    def __init__(self, config: LiveConfig = LiveConfig()) -> None:
+    def __init__(self, config: LiveConfig = DEFAULT_LIVE) -> None:
         self.config = config
         self._next_id = 1
         self._sequence = 0
@@ -168,9 +171,7 @@ class LiveSceneGraph:
         """Indices, boxes ``(n, 4)`` in pixels and labels of the objects that can be tracked."""
         indices, boxes, labels = [], [], []
         for index, obj in enumerate(text_graph.objects):
-            box = clip_box(
-                decode_box(obj.box, then.width, then.height), then.width, then.height
-            )
+            box = clip_box(decode_box(obj.box, then.width, then.height), then.width, then.height)
             label = obj.label.strip()
             if min(box[2] - box[0], box[3] - box[1]) < self.config.min_box_px:
                 continue

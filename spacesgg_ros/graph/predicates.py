@@ -64,10 +64,10 @@ _SWAPPED: dict[str, tuple[str, ...]] = {
 }
 
 _VERBS = frozenset(
-    "is are was be being sits sitting stands standing lies lying laying rests resting placed "
-    "located positioned situated laid put directly just right immediately slightly hanging "
-    "hangs parked".split()
-)
+    {"is", "are", "was", "be", "being", "sits", "sitting", "stands", "standing", "lies", "lying",
+     "laying", "rests", "resting", "placed", "located", "positioned", "situated", "laid", "put",
+     "directly", "just", "right", "immediately", "slightly", "hanging", "hangs", "parked"}
+)  # fmt: skip
 
 _LOOKUP: dict[str, tuple[str, bool]] = {label: (label, False) for label in VSD_LABELS}
 _LOOKUP.update({word: (label, False) for label, words in _SYNONYMS.items() for word in words})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from spacesgg_ros.graph.predicates import INVERSES, resolve_predicate
 from spacesgg_ros.graph.relations import (
+    DEFAULT_RELATIONS,
     RelationConfig,
     judge_pair,
     measure_relations,
@@ -101,7 +102,7 @@ def query_relations(
     object: str = "",
     viewpoint: Viewpoint | str = Viewpoint.CAMERA,
     up: Vector3 | None = None,
-    config: RelationConfig = RelationConfig(),
+    config: RelationConfig = DEFAULT_RELATIONS,
 ) -> QueryAnswer:
     """Relations of a graph that fit a question, and a sentence that says them.
 
@@ -134,7 +135,9 @@ def query_relations(
         if name.strip() and not found:
             return QueryAnswer(status, _unknown(graph, name))
     search = _Search(graph, view, up if up is not None else graph.up, config)
-    relations = search.relations(subjects, predicate, objects, bool(subject.strip() or object.strip()))
+    relations = search.relations(
+        subjects, predicate, objects, bool(subject.strip() or object.strip())
+    )
     held = tuple(r for r in relations if r.source is not RelationSource.CONTRADICTED)
     if held:
         return _answer(graph, held, view)
@@ -205,15 +208,13 @@ class _Search:
         objects: Sequence[SceneObject],
     ) -> list[SceneRelation]:
         """What geometry says of pairs that the graph may not report, near or far."""
-        found = []
+        found: list[SceneRelation] = []
         for s in subjects:
             for o in objects:
                 if s.id == o.id:
                     continue
                 a, b = (o, s) if wanted is not None and wanted[1] else (s, o)
-                evidence = judge_pair(
-                    a, b, up=self.up, viewpoint=self.view, config=self.config
-                )
+                evidence = judge_pair(a, b, up=self.up, viewpoint=self.view, config=self.config)
                 if evidence is None:
                     continue
                 if wanted is not None:
@@ -356,9 +357,7 @@ def _named(graph: SceneGraph, relations: Sequence[SceneRelation]) -> tuple[Scene
     return tuple(o for o in (graph.object_by_id(i) for i in ids) if o is not None)
 
 
-def _answer(
-    graph: SceneGraph, relations: Sequence[SceneRelation], view: Viewpoint
-) -> QueryAnswer:
+def _answer(graph: SceneGraph, relations: Sequence[SceneRelation], view: Viewpoint) -> QueryAnswer:
     """One sentence: a single relation with its distance, several grouped by what they share."""
     objects = _named(graph, relations)
     if len(relations) == 1:

@@ -99,6 +99,9 @@ class RelationConfig:
             raise GraphError("relations need dead_band_m, contact_m and next_to_min_m above 0")
 
 
+DEFAULT_RELATIONS = RelationConfig()
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What geometry says of one label: holds from ``support`` 1, wrong from ``refutation`` 1."""
@@ -268,7 +271,7 @@ def judge_pair(
     *,
     up: Vector3 | None = None,
     viewpoint: Viewpoint = Viewpoint.CAMERA,
-    config: RelationConfig = RelationConfig(),
+    config: RelationConfig = DEFAULT_RELATIONS,
 ) -> dict[str, Evidence] | None:
     """What geometry says of each of the nine labels for one pair; None without depth."""
     axes = ground_axes(up if up is not None else known_up((subject, target)))
@@ -291,9 +294,7 @@ def _measured(
     return (a[0] - b[0], a[1] - b[1], a[2] - b[2]), distance
 
 
-def _pairs(
-    bodies: Mapping[int, _Body], config: RelationConfig
-) -> Iterator[tuple[int, int, float]]:
+def _pairs(bodies: Mapping[int, _Body], config: RelationConfig) -> Iterator[tuple[int, int, float]]:
     """Index pairs worth reporting: overlapping footprints, else the nearest within reach."""
     indices = list(bodies)
     if len(indices) < 2:
@@ -359,7 +360,7 @@ def measure_relations(
     *,
     up: Vector3 | None = None,
     viewpoint: Viewpoint = Viewpoint.CAMERA,
-    config: RelationConfig = RelationConfig(),
+    config: RelationConfig = DEFAULT_RELATIONS,
     held: Collection[RelationKey] = (),
 ) -> tuple[SceneRelation, ...]:
     """The telling spatial relations of a scene, one direction a pair.
@@ -389,9 +390,9 @@ def measure_relations(
     for i, j, _ in _pairs(bodies, config):
         a, b = i, j
         ids = objects[a].id, objects[b].id
-        if (ids[1], ids[0]) in directed and (ids[0], ids[1]) not in directed:
-            a, b = b, a
-        elif (ids[0], ids[1]) not in directed and _is_figure(bodies[b], bodies[a]):
+        # The direction told before stays, so that it does not flip with a noisy size.
+        told, turned = (ids[0], ids[1]) in directed, (ids[1], ids[0]) in directed
+        if turned > told or (told == turned and _is_figure(bodies[b], bodies[a])):
             a, b = b, a
         for label, support in _choose(
             _judge(bodies[a], bodies[b], config), (objects[a].id, objects[b].id), held, config
@@ -423,7 +424,7 @@ def merge_relations(
     objects: Sequence[SceneObject],
     *,
     up: Vector3 | None = None,
-    config: RelationConfig = RelationConfig(),
+    config: RelationConfig = DEFAULT_RELATIONS,
     held: Collection[RelationKey] = (),
 ) -> tuple[SceneRelation, ...]:
     """The model's relations with what depth says of them, then what only depth says.

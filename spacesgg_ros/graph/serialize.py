@@ -59,9 +59,7 @@ def graph_from_dict(data: Mapping[str, Any]) -> SceneGraph:
     """
     try:
         objects = tuple(
-            SceneObject(
-                **{**o, "box_px": tuple(o["box_px"]), "extent": _extent(o.get("extent"))}
-            )
+            SceneObject(**{**o, "box_px": tuple(o["box_px"]), "extent": _extent(o.get("extent"))})
             for o in data.get("objects", ())
         )
         relations = tuple(

@@ -156,7 +156,9 @@ class _Reader:
             self.name = UNKNOWN_NAME if self.tag == "ref" else ""
         self.named_at, self.boxes_since = hit.offset, 0
 
-    def normalise(self, entries: list[tuple[float, ...] | None], offset: int) -> list[BoxNorm | None]:
+    def normalise(
+        self, entries: list[tuple[float, ...] | None], offset: int
+    ) -> list[BoxNorm | None]:
         """Rounds and clips to 0..999, flagging what had to be changed or is empty."""
         boxes: list[BoxNorm | None] = []
         if any(entry is None for entry in entries):

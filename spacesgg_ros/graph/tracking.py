@@ -5,6 +5,7 @@ Images here are small grey ones (:func:`shrink_grey`); boxes are in pixels of th
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -82,15 +83,33 @@ def _box_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, floa
     return np.median(after - before, axis=0), scale
 
 
-def _flow(previous: np.ndarray, current: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _flow(
+    previous: np.ndarray, current: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Where points went, and which survive the way back, ``(n, 2)`` and ``(n,)`` bool."""
-    options = {"winSize": _WINDOW, "maxLevel": _LEVELS, "criteria": _CRITERIA}
-    there, ok, _ = cv2.calcOpticalFlowPyrLK(previous, current, points, None, **options)
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(current, previous, there, None, **options)
+    there, ok, _ = cv2.calcOpticalFlowPyrLK(
+        previous,
+        current,
+        points,
+        np.empty_like(points),
+        winSize=_WINDOW,
+        maxLevel=_LEVELS,
+        criteria=_CRITERIA,
+    )
+    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(
+        current,
+        previous,
+        there,
+        np.empty_like(points),
+        winSize=_WINDOW,
+        maxLevel=_LEVELS,
+        criteria=_CRITERIA,
+    )
     error = np.abs(back - points).max(axis=1)
     rows, columns = current.shape
     inside = ((there >= 0) & (there < (columns, rows))).all(axis=1)
-    return there, (ok.ravel() & ok_back.ravel() > 0) & (error < _MAX_ROUND_TRIP_PX) & inside
+    found = (ok.ravel() != 0) & (ok_back.ravel() != 0)
+    return there, found & (error < _MAX_ROUND_TRIP_PX) & inside
 
 
 def follow(
@@ -210,7 +229,7 @@ def carry(frames: list[RingFrame], boxes: list[np.ndarray], max_hops: int) -> li
         return targets
     hops = min(max_hops, len(frames) - 1)
     stops = np.unique(np.linspace(0, len(frames) - 1, hops + 1).round().astype(int))
-    for a, b in zip(stops[:-1], stops[1:], strict=True):
+    for a, b in itertools.pairwise(stops):
         follow(frames[a].grey, frames[b].grey, frames[a].factor, targets)
     return targets
 
