@@ -9,7 +9,7 @@ import numpy as np
 from spacesgg_ros.extras import MissingExtraError, require
 from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.folder import ModelFolder
-from spacesgg_ros.vlm.runtime import RuntimeInfo, count_physical_cores
+from spacesgg_ros.vlm.runtime import RuntimeInfo
 
 TOWER_MODEL_TYPE = "spacesgg_tower"
 """``vision_config.model_type`` of this package's own tower (``spacesgg_ros.vlm.tower``)."""
@@ -23,8 +23,8 @@ def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str = "sd
     Raises:
         ModelError: torch or transformers is missing, or the folder does not fit.
     """
+    torch = _import_torch()
     try:
-        torch = require("torch", "torch")
         transformers = require("transformers", "torch")
         if folder.vision_config.get("model_type") == TOWER_MODEL_TYPE:
             # Registers the tower's config and model classes with transformers.
@@ -49,6 +49,13 @@ def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str = "sd
     return model.eval()
 
 
+def _import_torch() -> Any:
+    try:
+        return require("torch", "torch")
+    except MissingExtraError as error:
+        raise ModelError(str(error)) from error
+
+
 class TorchRuntime:
     """``Runtime`` on torch: fp32 on the CPU, fp16 on CUDA."""
 
@@ -70,22 +77,31 @@ class TorchRuntime:
                 "choose fp32 (fp16 on cuda), or runtime 'onnx' for int8"
             )
         dtype = "float16" if precision == "fp16" else "float32"
-        model = load_llava(folder, dtype)
-        self._torch = require("torch", "torch")
-        self._cache_type = require("transformers", "torch").DynamicCache
-        if provider == "cuda" and not self._torch.cuda.is_available():
+        if provider == "cuda" and not _import_torch().cuda.is_available():
             raise ModelError(
                 "provider 'cuda' asked for, but torch sees no CUDA device; install a CUDA build "
                 "of torch and the NVIDIA driver, or choose provider 'cpu'"
             )
+        self._set_up(load_llava(folder, dtype), provider, precision, threads)
+
+    @classmethod
+    def wrap(cls, llava: Any) -> TorchRuntime:
+        """A runtime around an fp32 model that is loaded already, on the CPU."""
+        runtime = cls.__new__(cls)
+        runtime._set_up(llava, "cpu", "fp32", 0)
+        return runtime
+
+    def _set_up(self, llava: Any, provider: str, precision: str, threads: int) -> None:
+        self._torch = require("torch", "torch")
+        self._cache_type = require("transformers", "torch").DynamicCache
         if threads > 0:
             self._torch.set_num_threads(threads)
-        self._model = model.to(provider)
-        self._dtype = getattr(self._torch, dtype)
+        self._model = llava.to(provider)
+        self._dtype = self._torch.float16 if precision == "fp16" else self._torch.float32
         self._device = provider
         self._cache: Any = None
         self._info = RuntimeInfo(
-            "torch", provider, provider, precision, threads or count_physical_cores()
+            "torch", provider, provider, precision, threads or self._torch.get_num_threads()
         )
 
     @property

@@ -1,0 +1,382 @@
+"""A LLaVA folder to ONNX files that run without torch. Needs the extra ``torch``.
+
+Vision tower and projector go through torch's exporter, the decoder through
+``decoder_graph``. fp16 and int8 are made from the fp32 files. Everything is compared with torch
+before the manifest is written: an fp32 export that differs is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spacesgg_ros import __version__
+from spacesgg_ros.extras import MissingExtraError, require
+from spacesgg_ros.vlm.errors import ModelError
+from spacesgg_ros.vlm.folder import ModelFolder, open_folder
+from spacesgg_ros.vlm.manifest import (
+    ONNX_FOLDER,
+    PARTS,
+    Manifest,
+    digest_config,
+    digest_file,
+)
+from spacesgg_ros.vlm.preprocess import ImagePreprocessor
+
+PRECISIONS = ("fp32", "fp16", "int8")
+_EXTERNAL_DATA_BYTES = 1_500_000_000  # protobuf ends at 2 GiB
+_SMALL_HEAD = 1 << 22
+_FP32_TOLERANCE = 2e-3
+"""Largest difference of fp32 from torch, relative to the largest value."""
+
+
+def export_model(
+    model: str | Path,
+    precisions: Sequence[str] = ("fp32", "int8"),
+    out: Path | None = None,
+    report: Callable[[str], None] = lambda message: None,
+) -> Manifest:
+    """Write ``onnx/`` for a model folder and compare it with torch.
+
+    Args:
+        precisions: of "fp32", "fp16", "int8"; fp32 is always made, as the others' source.
+        out: the folder to write to; default ``onnx/`` in the model folder, where the runtime
+            looks for it.
+        report: called with a line before each stage.
+
+    Raises:
+        ModelError: the folder cannot be loaded or exported, or fp32 differs from torch.
+    """
+    unknown = set(precisions) - set(PRECISIONS)
+    if unknown:
+        raise ModelError(f"unknown precision {sorted(unknown)}; expected {', '.join(PRECISIONS)}")
+    precisions = [name for name in PRECISIONS if name == "fp32" or name in precisions]
+    folder = open_folder(model)
+    try:
+        require("onnx", "torch")
+        require("onnxscript", "torch")
+    except MissingExtraError as error:
+        raise ModelError(str(error)) from error
+    from spacesgg_ros.vlm.torch_runtime import load_llava
+
+    report("loading the model")
+    llava = load_llava(folder, "float32", attention="eager")
+    target = out or folder.path / ONNX_FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    pixels = _make_pixels(folder)
+    parts = {precision: dict.fromkeys(PARTS, "") for precision in precisions}
+    report("exporting the vision tower")
+    parts["fp32"]["vision_tower"] = _export_tower(llava, pixels, target)
+    report("exporting the projector")
+    parts["fp32"]["projector"] = _export_projector(llava, pixels, target)
+    for precision in precisions[1:]:
+        report(f"making {precision} of the vision tower and projector")
+        for part in ("vision_tower", "projector"):
+            parts[precision][part] = _convert(target, parts["fp32"][part], precision)
+    report("exporting the decoder")
+    shape = _export_decoders(llava, target, parts)
+    manifest = Manifest(
+        parts=parts,
+        files={},
+        weights={file.name: digest_file(file) for file in folder.weight_files()},
+        config=digest_config(folder.config),
+        decoder=shape,
+        versions=_read_versions(),
+    )
+    report("comparing with torch")
+    differences = {
+        precision: compare_with_torch(llava, folder, manifest, target, precision, pixels)
+        for precision in precisions
+    }
+    worst = max(value for key, value in differences["fp32"].items() if key.endswith("relative"))
+    if not worst < _FP32_TOLERANCE:
+        raise ModelError(
+            f"the fp32 export of {folder.path} differs from torch by {worst:.2g} (relative), "
+            f"expected below {_FP32_TOLERANCE}; it was not registered: use runtime 'torch'"
+        )
+    names = {name for files in parts.values() for name in files.values()}
+    files = [file for file in target.iterdir() if file.name.split(".data")[0] in names]
+    manifest = replace(
+        manifest,
+        files={file.name: digest_file(file) for file in sorted(files)},
+        differences=differences,
+    )
+    manifest.write(target)
+    return manifest
+
+
+def compare_with_torch(
+    llava: Any,
+    folder: ModelFolder,
+    manifest: Manifest,
+    onnx_folder: Path,
+    precision: str,
+    pixels: np.ndarray,
+) -> dict[str, float]:
+    """Largest differences of one precision's files from torch fp32, stage by stage.
+
+    Keys: "<stage> max" (absolute), "<stage> relative" (to torch's largest value),
+    "<stage> cosine"; stages vision (tower and projector), prefill and step (logits).
+    """
+    torch = require("torch", "torch")
+    from spacesgg_ros.vlm.onnx_runtime import OnnxRuntime
+    from spacesgg_ros.vlm.torch_runtime import TorchRuntime
+
+    reference = TorchRuntime.wrap(llava)
+    exported = OnnxRuntime.open(manifest, onnx_folder, "cpu", precision)
+    vision = reference.encode_image(pixels)
+    found = _compare("vision", vision, exported.encode_image(pixels))
+    generator = torch.Generator().manual_seed(0)
+    table = llava.get_input_embeddings().weight.detach()
+    ids = torch.randint(0, table.shape[0], (24,), generator=generator)
+    words = table[ids].float().numpy()
+    start = np.concatenate([words[:8], vision, words[8:16]])
+    for name, chunk in (("step", words[16:17]), ("chunk", words[17:24])):
+        if name == "step":
+            found |= _compare(
+                "prefill", reference.prefill(start, 16), exported.prefill(start, 16)
+            )
+        found |= _compare(name, reference.step(chunk), exported.step(chunk))
+    return found
+
+
+def _compare(stage: str, expected: np.ndarray, got: np.ndarray) -> dict[str, float]:
+    difference = float(np.abs(expected - got).max())
+    norms = float(np.linalg.norm(expected) * np.linalg.norm(got))
+    return {
+        f"{stage} max": difference,
+        f"{stage} relative": difference / float(np.abs(expected).max()),
+        f"{stage} cosine": float((expected * got).sum()) / norms,
+    }
+
+
+def _make_pixels(folder: ModelFolder) -> np.ndarray:
+    """A picture with edges and gradients: detection-like towers give nothing on noise."""
+    y, x = np.mgrid[0:240, 0:320]
+    checks = ((x // 40 + y // 40) % 2) * 120
+    rgb = np.stack([x * 0.7 + 20, y + 10, checks + 60], axis=-1).astype(np.uint8)
+    return ImagePreprocessor.from_folder(folder.path)(rgb)
+
+
+def _export_tower(llava: Any, pixels: np.ndarray, target: Path) -> str:
+    torch = require("torch", "torch")
+    config = llava.config
+    layers = config.vision_feature_layer
+    layers = [layers] if isinstance(layers, int) else list(layers)
+    first = 1 if config.vision_feature_select_strategy == "default" else 0
+
+    class Tower(torch.nn.Module):  # type: ignore[misc, name-defined]
+        """What LLaVA feeds its projector: chosen layers, with or without the first token."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.tower = llava.model.vision_tower
+
+        def forward(self, pixel_values: Any) -> Any:
+            states = self.tower(
+                pixel_values, output_hidden_states=True, return_dict=True
+            ).hidden_states
+            chosen = [states[layer][:, first:] for layer in layers]
+            return chosen[0] if len(chosen) == 1 else torch.cat(chosen, dim=-1)
+
+    return _export_torch(
+        Tower(), torch.from_numpy(pixels), "pixel_values", "image_features", target / "vision_tower.onnx"
+    )
+
+
+def _export_projector(llava: Any, pixels: np.ndarray, target: Path) -> str:
+    import onnxruntime
+
+    torch = require("torch", "torch")
+    session = onnxruntime.InferenceSession(
+        str(target / "vision_tower.onnx"), providers=["CPUExecutionProvider"]
+    )
+    features = torch.from_numpy(session.run(None, {"pixel_values": pixels})[0])
+    projector = llava.model.multi_modal_projector
+    return _export_torch(
+        projector, features, "image_features", "image_tokens", target / "projector.onnx"
+    )
+
+
+def _export_torch(module: Any, example: Any, source: str, result: str, file: Path) -> str:
+    torch = require("torch", "torch")
+    size = sum(parameter.numel() * 4 for parameter in module.parameters())
+    for stale in file.parent.glob(f"{file.name}*"):
+        stale.unlink()
+    with _quiet_exporter(), torch.no_grad():
+        try:
+            torch.onnx.export(
+                module.eval(),
+                (example,),
+                str(file),
+                input_names=[source],
+                output_names=[result],
+                opset_version=20,
+                dynamo=True,
+                external_data=size > _EXTERNAL_DATA_BYTES,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise ModelError(
+                f"torch cannot export the {file.stem} ({error}); use runtime 'torch'"
+            ) from error
+    return file.name
+
+
+def _export_decoders(
+    llava: Any, target: Path, parts: dict[str, dict[str, str]]
+) -> dict[str, int]:
+    from spacesgg_ros.vlm.decoder_graph import DecoderSpec, build_decoder
+
+    language = llava.model.language_model
+    spec = DecoderSpec.from_config(language.config)
+    rotary = language.rotary_emb
+    if getattr(rotary, "rope_type", "default") not in ("default", "linear", "llama3"):
+        raise ModelError(
+            f"rotary type {rotary.rope_type!r} cannot be exported, expected default, linear or "
+            "llama3; use runtime 'torch'"
+        )
+    spec = replace(spec, attention_factor=float(rotary.attention_scaling))
+    state = {name: value.detach().numpy() for name, value in language.state_dict().items()}
+    state["lm_head.weight"] = llava.lm_head.weight.detach().numpy()
+    inverse = rotary.inv_freq.numpy()
+    for precision, files in parts.items():
+        name = _file_name("decoder", precision)
+        if precision != "int8":
+            graph = build_decoder(spec, state, inverse, half=precision == "fp16")
+            _save(graph, target / name)
+            files["decoder"] = name
+        else:
+            files["decoder"] = _quantise(target / "decoder.onnx", target / name)
+    return {
+        "layers": spec.layers,
+        "kv_heads": spec.kv_heads,
+        "head_size": spec.head_size,
+        "max_length": spec.max_length,
+        "vocabulary": spec.vocabulary,
+        "hidden_size": spec.hidden_size,
+    }
+
+
+def _convert(target: Path, fp32: str, precision: str) -> str:
+    """fp16 or int8 of a torch-exported file; the projector stays fp32 beside int8."""
+    part = fp32.removesuffix(".onnx")
+    if precision == "int8":
+        if part == "projector":
+            return fp32
+        return _quantise(target / fp32, target / _file_name(part, precision))
+    import onnx
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+
+    # LayerNorm and softmax overflow in fp16 (ViTs under TensorRT most of all).
+    kept = ("LayerNormalization", "Softmax")
+    model = onnx.load(target / fp32)
+    _unshare_weights(model.graph, kept)
+    with _quiet_exporter():
+        half = convert_float_to_float16(
+            model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *kept]
+        )
+    _save(half, target / _file_name(part, precision))
+    return _file_name(part, precision)
+
+
+def _unshare_weights(graph: Any, op_types: Sequence[str]) -> None:
+    """Give each node of ``op_types`` its own weights.
+
+    torch's exporter lets nodes share equal weights; the fp16 converter would name the casts of
+    a shared one alike, which is no valid graph.
+    """
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type in op_types:
+            for index, name in enumerate(node.input):
+                if name in weights:
+                    own = f"{node.name}.input{index}"
+                    graph.initializer.add().CopyFrom(weights[name])
+                    graph.initializer[-1].name = own
+                    node.input[index] = own
+
+
+def _quantise(source: Path, file: Path) -> str:
+    """Weights of MatMul to int8 per channel, activations at run time.
+
+    The 7-bit range (``reduce_range``) keeps pairs of products from saturating on CPUs without
+    VNNI, which a file cannot know it will meet. A small head stays fp32: it costs little and
+    decides between neighbouring coordinates. A file without MatMul weights is used as it is.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    graph = onnx.load(source, load_external_data=False).graph
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    products = [
+        node for node in graph.node if node.op_type == "MatMul" and node.input[1] in shapes
+    ]
+    if not products:
+        return source.name
+    small_heads = [
+        node.name
+        for node in products
+        if "logits" in node.output and np.prod(shapes[node.input[1]]) <= _SMALL_HEAD
+    ]
+    for stale in file.parent.glob(f"{file.name}*"):
+        stale.unlink()
+    with _quiet_exporter():
+        quantize_dynamic(
+            source,
+            file,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=small_heads,
+            use_external_data_format=source.stat().st_size > _EXTERNAL_DATA_BYTES,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
+    return file.name
+
+
+def _save(model: Any, file: Path) -> None:
+    import onnx
+
+    for stale in file.parent.glob(f"{file.name}*"):
+        stale.unlink()
+    onnx.save(
+        model,
+        file,
+        save_as_external_data=model.ByteSize() > _EXTERNAL_DATA_BYTES,
+        location=f"{file.name}.data",
+    )
+
+
+def _file_name(part: str, precision: str) -> str:
+    return f"{part}.onnx" if precision == "fp32" else f"{part}.{precision}.onnx"
+
+
+def _read_versions() -> dict[str, str]:
+    modules = [require(name, "torch") for name in ("torch", "transformers", "onnxruntime")]
+    versions = {module.__name__: str(module.__version__) for module in modules}
+    return {"spacesgg_ros": __version__, **versions}
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Exporters warn about their own internals; what matters is compared afterwards."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

