@@ -8,6 +8,7 @@ Run as a process of its own: ``python -m spacesgg_ros.demo.player BAG``. Publish
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -49,6 +50,16 @@ class CameraPlayer:
             "camera_info": node.create_publisher(CameraInfo, CAMERA_INFO_TOPIC, _QOS),
         }
         self.published = 0
+
+    def wait_for_listener(self, patience_s: float) -> Iterator[None]:
+        """Yield until somebody subscribes to the pictures, at most so long."""
+        until = time.monotonic() + patience_s
+        while time.monotonic() < until and not self._publishers["image"].get_subscription_count():
+            time.sleep(0.05)
+            yield
+        # The node subscribes to depth and camera_info in the same breath.
+        time.sleep(0.2)
+        yield
 
     def play(self, repeat: Repeat) -> Iterator[None]:
         """Publish event after event, each at its time; yields after each and while it waits.
@@ -127,6 +138,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--depth-topic")
     parser.add_argument("--camera-info-topic")
     parser.add_argument("--rate", type=float, default=1.0)
+    parser.add_argument(
+        "--wait", type=float, default=0.0, help="seconds to wait for a subscriber at most"
+    )
     parser.add_argument("--repeat", choices=[r.name for r in Repeat], default=Repeat.ONCE.name)
     return parser.parse_args()
 
@@ -146,7 +160,8 @@ def main() -> int:
         ) as recording:
             player = CameraPlayer(node, recording, args.rate)
             reported = 0.0
-            for _ in player.play(Repeat[args.repeat]):
+            steps = (player.wait_for_listener(args.wait), player.play(Repeat[args.repeat]))
+            for _ in itertools.chain(*steps):
                 if not rclpy.ok() or os.getppid() != parent:
                     break
                 if time.monotonic() - reported > 1.0:

@@ -54,8 +54,9 @@ async function load() {
         if (answer.ok) image = await createImageBitmap(await answer.blob());
       } catch { /* the next update brings another */ }
     }
-    shown?.image?.close();
-    shown = { image, update };
+    // A graph without its picture (it came late) is drawn over the one before.
+    if (image) shown?.image?.close();
+    shown = { image: image ?? shown?.image ?? null, update };
     if (!document.hidden) await new Promise(requestAnimationFrame);
     redraw(false);
   }
