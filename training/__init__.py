@@ -1,0 +1,1 @@
+"""Offline tools: rendered scenes, training and evaluation. Never imported by the runtime."""

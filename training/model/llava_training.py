@@ -1,0 +1,225 @@
+"""Train projector and decoder on the tower's tokens, in two stages.
+
+Stage 1 (align): images to object lists. Stage 2 (tune): images to whole scene graphs. The
+tower is frozen, so its tokens are cached. Only the answer's tokens carry loss; a coordinate's
+target is a narrow bump over its neighbours, because 412 is nearly right where 413 is.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional
+from transformers import LlavaForConditionalGeneration
+
+from spacesgg_ros.graph.text import write_graph
+from spacesgg_ros.graph.types import TextGraph
+from spacesgg_ros.vlm import prompts
+from spacesgg_ros.vlm.tower import SpaceSGGTower
+
+from .targets import mirror_record, target_graph
+from .tower_data import FeatureSet
+from .tower_training import run_head
+
+COORDINATES = 1000
+COORDINATE_SIGMA = 4.0
+IGNORE = -100
+
+
+@dataclass(frozen=True)
+class LlavaRecipe:
+    """Hyper-parameters of both stages."""
+
+    align_minutes: float = 15
+    tune_minutes: float = 30
+    batch_size: int = 32
+    learning_rate: float = 1.2e-3
+    weight_decay: float = 0.05
+    warmup_steps: int = 200
+    seed: int = 0
+
+
+@torch.inference_mode()
+def cache_tokens(tower: SpaceSGGTower, features: FeatureSet, path: Path) -> np.ndarray:
+    """``(frames, 2, tokens, hidden)`` float16: plain and mirrored, memory-mapped at ``path``."""
+    tower.eval()
+    shape = (len(features.records), 2, tower.config.num_tokens, tower.config.hidden_size)
+    out = np.lib.format.open_memmap(path, "w+", np.float16, shape)
+    for start in range(0, shape[0], 25):
+        indices = np.arange(start, min(start + 25, shape[0]))
+        c3, c4 = features.maps(indices)
+        for side, (a, b) in enumerate(((c3, c4), (c3.flip(-1), c4.flip(-1)))):
+            out[indices, side] = tower.tokens(run_head(tower, a, b)).numpy()
+    out.flush()
+    return out
+
+
+@dataclass
+class TextSet:
+    """Token ids of both targets of every frame, plain and mirrored."""
+
+    objects: list[tuple[list[int], list[int]]]
+    graphs: list[tuple[list[int], list[int]]]
+
+    @staticmethod
+    def build(records: list[dict], tokenizer: Tokenizer) -> TextSet:
+        """Encode the targets of ``records``."""
+        eos = tokenizer.token_to_id("</s>")
+
+        def encode(graph: TextGraph) -> list[int]:
+            return [*tokenizer.encode(write_graph(graph), add_special_tokens=False).ids, eos]
+
+        objects, graphs = [], []
+        for record in records:
+            both = [target_graph(record), target_graph(mirror_record(record))]
+            objects.append(tuple(encode(TextGraph(g.objects)) for g in both))
+            graphs.append(tuple(encode(g) for g in both))
+        return TextSet(objects, graphs)  # type: ignore[arg-type]
+
+
+class CoordinateLoss:
+    """Cross entropy whose target for a coordinate is a Gaussian over the coordinate tokens."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        ids = [tokenizer.token_to_id(str(n)) for n in range(COORDINATES)]
+        self.ids = torch.tensor(ids)
+        self.value = torch.full((tokenizer.get_vocab_size(),), -1)
+        self.value[self.ids] = torch.arange(COORDINATES)
+        n = torch.arange(COORDINATES, dtype=torch.float32)
+        bumps = torch.exp(-((n[:, None] - n[None]) ** 2) / (2 * COORDINATE_SIGMA**2))
+        self.bumps = bumps / bumps.sum(1, keepdim=True)
+
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean loss of ``logits`` (n, vocab) against token ids (n,)."""
+        log_p = logits.log_softmax(-1)
+        value = self.value[targets]
+        exact = functional.nll_loss(log_p, targets, reduction="none")
+        coordinates = value >= 0
+        soft = -(log_p[coordinates][:, self.ids] * self.bumps[value[coordinates]]).sum(-1)
+        return (exact[~coordinates].sum() + soft.sum()) / len(targets)
+
+
+def smooth_coordinate_embeddings(embedding: torch.nn.Embedding, tokenizer: Tokenizer) -> None:
+    """Start coordinate tokens as a random projection of Fourier features of their value."""
+    value = torch.arange(COORDINATES)[:, None] / (COORDINATES - 1)
+    phase = value * math.pi * 2.0 ** torch.arange(7)
+    features = torch.cat([phase.sin(), phase.cos()], dim=1)
+    projection = torch.randn(features.shape[1], embedding.embedding_dim)
+    ids = torch.tensor([tokenizer.token_to_id(str(n)) for n in range(COORDINATES)])
+    with torch.no_grad():
+        std = embedding.weight.std()
+        smooth = features @ projection
+        embedding.weight[ids] = smooth / smooth.std() * std
+
+
+def train_llava(
+    model: LlavaForConditionalGeneration,
+    tokenizer: Tokenizer,
+    tokens: np.ndarray,
+    texts: TextSet,
+    recipe: LlavaRecipe,
+    log: Callable[[dict], None],
+    save: Callable[[], None],
+) -> None:
+    """Both stages, in place; calls ``save`` every few minutes and at the end."""
+    torch.manual_seed(recipe.seed)
+    rng = np.random.default_rng(recipe.seed)
+    loss_of = CoordinateLoss(tokenizer)
+    prompt = tokenizer.encode(prompts.render_vicuna(prompts.SCENE_GRAPH_PROMPT)).ids
+    parts = [*model.model.multi_modal_projector.parameters()]
+    parts += [*model.model.language_model.parameters()]
+    optimiser = torch.optim.AdamW(
+        parts, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay
+    )
+    model.train()
+    total = 60 * (recipe.align_minutes + recipe.tune_minutes)
+    start = saved = time.monotonic()
+    losses: list[float] = []
+    samples = step = 0
+    for stage, answers, until in (
+        ("align", texts.objects, 60 * recipe.align_minutes),
+        ("tune", texts.graphs, total),
+    ):
+        for batch in bucketed_batches(answers, recipe.batch_size, rng):
+            elapsed = time.monotonic() - start
+            if elapsed >= until:
+                break
+            step += 1
+            rate = min(1, step / recipe.warmup_steps)
+            rate *= 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(1, elapsed / total)))
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * rate
+            loss = batch_loss(model, prompt, tokens, answers, batch, loss_of)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parts, 1.0)
+            optimiser.step()
+            losses.append(float(loss.detach()))
+            samples += len(batch)
+            if step % 50 == 0:
+                log(
+                    {
+                        "stage": stage,
+                        "step": step,
+                        "samples": samples,
+                        "minutes": round(elapsed / 60, 2),
+                        "loss": round(float(np.mean(losses[-50:])), 4),
+                    }
+                )
+            if time.monotonic() - saved > 300:
+                save()
+                saved = time.monotonic()
+    model.eval()
+    save()
+
+
+def bucketed_batches(
+    answers: list[tuple[list[int], list[int]]], size: int, rng: np.random.Generator
+) -> Iterator[list[tuple[int, int]]]:
+    """Batches of ``(frame, mirrored)`` of similar answer length, for ever."""
+    pool = size * 16
+    while True:
+        order = rng.permutation(len(answers))
+        sides = rng.integers(2, size=len(answers))
+        for start in range(0, len(order), pool):
+            chunk = [(int(i), int(sides[i])) for i in order[start : start + pool]]
+            chunk.sort(key=lambda place: len(answers[place[0]][place[1]]))
+            batches = [chunk[k : k + size] for k in range(0, len(chunk), size)]
+            for k in rng.permutation(len(batches)):
+                yield batches[k]
+
+
+def batch_loss(
+    model: LlavaForConditionalGeneration,
+    prompt: list[int],
+    tokens: np.ndarray,
+    answers: list[tuple[list[int], list[int]]],
+    batch: list[tuple[int, int]],
+    loss_of: CoordinateLoss,
+) -> torch.Tensor:
+    """Loss of a batch; logits are made only where the answer is predicted."""
+    image_at = prompt.index(model.config.image_token_id)
+    embed = model.get_input_embeddings()
+    images = torch.from_numpy(np.stack([tokens[i, side] for i, side in batch])).float()
+    images = model.model.multi_modal_projector(images)
+    length = max(len(answers[i][side]) for i, side in batch)
+    ids = torch.zeros(len(batch), length, dtype=torch.long)
+    targets = torch.full((len(batch), length), IGNORE)
+    for row, (i, side) in enumerate(batch):
+        answer = torch.tensor(answers[i][side])
+        ids[row, : len(answer)] = answer
+        targets[row, : len(answer)] = answer
+    before = embed(torch.tensor(prompt[:image_at])).expand(len(batch), -1, -1)
+    after = embed(torch.tensor(prompt[image_at + 1 :])).expand(len(batch), -1, -1)
+    sequence = torch.cat([before, images, after, embed(ids[:, :-1])], dim=1)
+    hidden = model.model.language_model(inputs_embeds=sequence, use_cache=False).last_hidden_state
+    hidden = hidden[:, -length:]
+    learnt = targets != IGNORE
+    return loss_of(model.lm_head(hidden[learnt]), targets[learnt])
