@@ -17,6 +17,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from spacesgg_ros.extras import MissingExtraError, require
+from spacesgg_ros.resources import resource
 from spacesgg_ros.vlm import prompts
 from spacesgg_ros.vlm.errors import ModelError
 
@@ -263,19 +264,10 @@ def read_prompt_ids(folder: ModelFolder, tokenizer: Tokenizer, prompt: str) -> l
 
 
 def _find_embedded() -> Path:
-    package = Path(__file__).resolve().parents[1]
-    candidates = [package / _EMBEDDED_FOLDER, package.parent / _EMBEDDED_FOLDER]
-    candidates += [
-        parent / "share" / "spacesgg_ros" / _EMBEDDED_FOLDER
-        for parent in Path(__file__).absolute().parents
-    ]
-    for candidate in candidates:
-        if (candidate / "config.json").is_file():
-            return candidate
-    raise ModelError(
-        f"this installation carries no embedded model (looked for {_EMBEDDED_FOLDER} beside the "
-        "package and in share/spacesgg_ros); install the package again or name a model folder"
-    )
+    try:
+        return resource(_EMBEDDED_FOLDER)
+    except FileNotFoundError as error:
+        raise ModelError(f"no embedded model: {error}") from error
 
 
 def _find_in_hub_cache(hub_id: str, download: bool) -> Path:

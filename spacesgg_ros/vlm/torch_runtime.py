@@ -32,6 +32,7 @@ def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str = "sd
     except MissingExtraError as error:
         raise ModelError(str(error)) from error
     folder.weight_files()
+    transformers.utils.logging.disable_progress_bar()
     try:
         model = transformers.LlavaForConditionalGeneration.from_pretrained(
             folder.path,

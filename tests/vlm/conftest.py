@@ -59,7 +59,7 @@ def write_tiny_llava(
         vision_config = SiglipVisionConfig(**vision, vision_use_head=False)
     options = {
         "vocab_size": tokenizer.get_vocab_size(),
-        "hidden_size": 48,
+        "hidden_size": 64,
         "intermediate_size": 96,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
@@ -104,10 +104,28 @@ def siglip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_llava(folder, "siglip", canonical=False, seed=1, tie_word_embeddings=False)
 
 
+@pytest.fixture(scope="session")
+def exported_clip(clip_folder: Path) -> Path:
+    """``clip_folder`` with onnx/ in every precision."""
+    from spacesgg_ros.vlm.export import export_model
+
+    export_model(clip_folder, ("fp32", "fp16", "int8"))
+    return clip_folder
+
+
+@pytest.fixture(scope="session")
+def exported_siglip(siglip_folder: Path) -> Path:
+    """``siglip_folder`` with onnx/ in fp32."""
+    from spacesgg_ros.vlm.export import export_model
+
+    export_model(siglip_folder, ("fp32",))
+    return siglip_folder
+
+
 @pytest.fixture
-def broken_folder(clip_folder: Path, tmp_path: Path) -> Path:
+def broken_folder(exported_clip: Path, tmp_path: Path) -> Path:
     """A copy to damage."""
-    return Path(shutil.copytree(clip_folder, tmp_path / "broken"))
+    return Path(shutil.copytree(exported_clip, tmp_path / "broken"))
 
 
 @pytest.fixture(scope="session")

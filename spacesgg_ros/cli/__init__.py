@@ -1,0 +1,1 @@
+"""The ``spacesgg`` command. One module a subcommand; each imports its needs when it runs."""
