@@ -7,6 +7,7 @@ ground plane, so that a tilted camera does not mix height into depth.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -53,10 +54,10 @@ def unit_up(up: Vector3) -> Vector3:
     Raises:
         GraphError: it is not finite or has no length.
     """
-    length = math.sqrt(sum(value * value for value in up))
+    length = math.sqrt(sum(float(value) ** 2 for value in up))
     if not math.isfinite(length) or length < 1e-9:
         raise GraphError(f"'up' needs three finite values, not all 0; got {up}")
-    return (up[0] / length, up[1] / length, up[2] / length)
+    return (float(up[0] / length), float(up[1] / length), float(up[2] / length))
 
 
 def ground_axes(up: Vector3 | None) -> np.ndarray:
@@ -64,10 +65,22 @@ def ground_axes(up: Vector3 | None) -> np.ndarray:
 
     ``forward`` is the optical axis laid on the ground plane; looking straight up or down, it
     is the image's upward direction. Without ``up`` the camera's own axes (x, z, -y).
+    The array is shared between calls and read-only.
     """
+    return _ground_axes(None if up is None else unit_up(up))
+
+
+@functools.lru_cache(maxsize=64)
+def _ground_axes(up: Vector3 | None) -> np.ndarray:
+    axes = _build_axes(up)
+    axes.setflags(write=False)
+    return axes
+
+
+def _build_axes(up: Vector3 | None) -> np.ndarray:
     if up is None:
         return np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-    u = np.array(unit_up(up))
+    u = np.array(up)
     forward = np.array([0.0, 0.0, 1.0]) - u[2] * u
     if np.linalg.norm(forward) < 0.05:
         forward = np.array([0.0, -1.0, 0.0]) + u[1] * u

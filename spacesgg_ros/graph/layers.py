@@ -63,7 +63,7 @@ def assign_layers(intervals: np.ndarray) -> np.ndarray:
         low, high = depth[seed]
         shared = min(high, end) - max(low, start)
         shorter = min(high - low, end - start)
-        if number == 0 or shared <= _SAME_LAYER_OVERLAP * shorter:
+        if number == 0 or shared < max(_SAME_LAYER_OVERLAP * shorter, 0.0):
             number += 1
             start, end = low, high
         layers[seed] = number

@@ -25,9 +25,10 @@ from spacesgg_ros.graph.types import (
 
 __all__ = ["align_depth", "decode_depth", "lift_box", "transform_extent"]
 
-_MAX_SAMPLES = 1600
+_MAX_SAMPLES = 1000
 _MIN_SAMPLES = 8
-_TRIM = 0.02
+_TRIM = 0.01
+_DEPTH_TAIL = 0.05
 _MIN_GAP_M = 0.02
 _RELATIVE_GAP = 0.02
 _NEARER_SHARE = 0.5
@@ -75,31 +76,31 @@ def _above_plane(patch: _Patch, plane: SupportPlane) -> np.ndarray:
     return above
 
 
-def _near_cluster(z: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Depth interval of the cluster that the object's pixels form.
+def _near_cluster(z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Indices of the depth cluster that the object's pixels form, by ascending depth.
 
     Sorted depths are split at gaps wider than 2 cm and 2 %. The heaviest cluster wins, or the
     nearest one that weighs at least half as much: what lies behind an object shows through and
     around it, what lies before it is rarely in the middle of its box.
     """
     order = np.argsort(z)
-    sorted_z = z[order]
-    gaps = np.diff(sorted_z) > np.maximum(_MIN_GAP_M, _RELATIVE_GAP * sorted_z[1:])
-    starts = np.concatenate([[0], np.nonzero(gaps)[0] + 1])
-    mass = np.add.reduceat(weights[order], starts)
+    ordered = z[order]
+    gaps = ordered[1:] - ordered[:-1] > np.maximum(_MIN_GAP_M, _RELATIVE_GAP * ordered[1:])
+    starts = np.concatenate([[0], np.nonzero(gaps)[0] + 1, [len(z)]])
+    mass = np.add.reduceat(weights[order], starts[:-1])
     chosen = int(np.argmax(mass >= _NEARER_SHARE * mass.max()))
-    end = starts[chosen + 1] if chosen + 1 < len(starts) else len(z)
-    return float(sorted_z[starts[chosen]]), float(sorted_z[end - 1])
+    cluster: np.ndarray = order[starts[chosen] : starts[chosen + 1]]
+    return cluster
 
 
 def _intervals(values: np.ndarray) -> np.ndarray:
     """Robust ``(k, 2)`` intervals of the columns of ``(n, k)``.
 
-    The outer 2 % are cut off on both sides, and a uniform density's loss by that is given back.
+    The outer 1 % are cut off on both sides, and a uniform density's loss by that is given back.
     """
-    ordered = np.sort(values, axis=0)
-    cut = int(_TRIM * len(ordered))
-    low, high = ordered[cut], ordered[len(ordered) - 1 - cut]
+    cut = int(_TRIM * len(values))
+    ordered = np.partition(values.T, (cut, len(values) - 1 - cut), axis=1)
+    low, high = ordered[:, cut], ordered[:, len(values) - 1 - cut]
     margin = (high - low) * (_TRIM / (1.0 - 2.0 * _TRIM))
     return np.stack([low - margin, high + margin], axis=1)
 
@@ -163,8 +164,7 @@ def lift_box(
     if plane is not None:
         above = _above_plane(patch, plane)
         points, weights = points[above], weights[above]
-    low, high = _near_cluster(points[:, 2], weights)
-    points = points[(points[:, 2] >= low) & (points[:, 2] <= high)]
+    points = points[_near_cluster(points[:, 2], weights)]
     if len(points) < _MIN_SAMPLES:
         return None
     return _measure(points, patch.pixels_per_sample, plane, up)
@@ -173,10 +173,11 @@ def lift_box(
 def _measure(
     points: np.ndarray, pixels_per_sample: int, plane: SupportPlane | None, up: Vector3 | None
 ) -> Extent3D:
-    """Centre, size and depth statistics of an object's own points."""
-    z = points[:, 2]
-    median = float(np.median(z))
-    spread = 1.4826 * float(np.median(np.abs(z - median)))
+    """Centre, size and depth statistics of an object's own points, sorted by depth."""
+    z, count = points[:, 2], len(points)
+    median = float(z[count // 2])
+    spread = 1.4826 * float(np.partition(np.abs(z - median), count // 2)[count // 2])
+    tail = int(_DEPTH_TAIL * count)
     axes = ground_axes(up)
     # Work along the line of sight on the ground: its far side is the one that is hidden.
     middle = axes @ points.mean(axis=0)
@@ -203,15 +204,14 @@ def _measure(
     )
     sizes = intervals[5:, 1] - intervals[5:, 0]
     sizes = sizes + hidden * np.abs(axes[1])
-    depth_low, depth_high = _interval_05(z)
     extent = Extent3D(
         (float(centre[0]), float(centre[1]), float(centre[2])),
         (float(sizes[0]), float(sizes[1]), float(sizes[2])),
-        depth_low,
+        float(z[tail]),
         median,
-        depth_high,
+        float(z[count - 1 - tail]),
         spread,
-        len(points) * pixels_per_sample,
+        count * pixels_per_sample,
     )
     if up is None:
         return extent
@@ -226,13 +226,6 @@ def _measure(
             (float(bottom), float(top)),
         ),
     )
-
-
-def _interval_05(z: np.ndarray) -> tuple[float, float]:
-    """5 % and 95 % points of the depths."""
-    cut = int(0.05 * len(z))
-    ordered = np.partition(z, (cut, len(z) - 1 - cut))
-    return float(ordered[cut]), float(ordered[len(z) - 1 - cut])
 
 
 def _base(bottom: float, top: float, plane: SupportPlane) -> float:
