@@ -33,9 +33,7 @@ DEPTH_TOPIC = "camera/aligned_depth_to_color/image_raw"
 CAMERA_INFO_TOPIC = "camera/color/camera_info"
 
 _LATEST_DELAY_S = 0.5
-_QOS = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE
-)
+_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class CameraPlayer:

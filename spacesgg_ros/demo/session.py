@@ -315,8 +315,9 @@ def _status(monitor: Monitor) -> dict[str, Any]:
             "rate_hz": statistics.recent_rate_hz(time.time_ns()),
             "age_ms_p50": statistics.recent_age_ms(50),
             "age_ms_p95": statistics.recent_age_ms(95),
-            "frames_in": statistics.graphs + statistics.missed + report.frames_left_out,
-            "graphs_out": statistics.graphs,
+            "frames_in": statistics.published + report.frames_left_out,
+            "graphs_out": statistics.published,
+            "left_out": sum(report.losses.values()),
             "drops": report.drops,
             "provider": report.provider,
         }

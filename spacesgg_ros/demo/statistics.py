@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spacesgg_ros.graph.types import SceneGraph
+from spacesgg_ros.node.drops import EXPECTED
 
 _NS = 1_000_000_000
 _RECENT_NS = 5 * _NS
@@ -38,7 +39,6 @@ class GraphStatistics:
     arrival, milliseconds; rates are over arrival times."""
 
     graphs: int = 0
-    missed: int = 0
     ages_ms: list[float] = field(default_factory=list)
     latest: SceneGraph | None = None
     latest_named: SceneGraph | None = None
@@ -49,10 +49,7 @@ class GraphStatistics:
 
     def add(self, graph: SceneGraph, received_ns: int) -> None:
         """Count ``graph``, which arrived at ``received_ns`` of the clock its stamp is from."""
-        if self.latest is not None:
-            # A smaller number is a node that was started again, not a loss.
-            self.missed += max(0, graph.sequence - self.latest.sequence - 1)
-        else:
+        if self.latest is None:
             self._first_ns = received_ns
         self.graphs += 1
         self._last_ns = received_ns
@@ -66,6 +63,11 @@ class GraphStatistics:
         self._recent.append((received_ns, age_ms))
         while self._recent[0][0] < received_ns - _RECENT_NS:
             self._recent.popleft()
+
+    @property
+    def published(self) -> int:
+        """Graphs the node has published, those before the demo began to listen included."""
+        return max(self.graphs, self.latest.sequence) if self.latest else 0
 
     @property
     def model_keyframes(self) -> int:
@@ -116,6 +118,12 @@ class NodeReport:
         return {reason: count for reason, count in counts.items() if count}
 
     @property
+    def losses(self) -> dict[str, int]:
+        """The drops that are no part of normal work (``node.drops.EXPECTED``)."""
+        normal = {reason.value for reason in EXPECTED}
+        return {reason: count for reason, count in self.drops.items() if reason not in normal}
+
+    @property
     def frames_left_out(self) -> int:
         """Colour images that gave no graph."""
         return sum(n for reason, n in self.drops.items() if reason.startswith("frame_"))
@@ -147,7 +155,9 @@ class Summary:
     Attributes:
         ok: graphs came and the model has read at least one image.
         frames_in: colour images that the camera published.
-        graphs_missed: gaps in the graphs' sequence numbers, lost between node and demo.
+        graphs_out: graphs that the node published.
+        graphs_received: those of them that reached the demo; the first ones come before node and
+            demo have found each other.
         drops: what the node left out, by reason. A keyframe that was superseded is no loss: the
             model reads the newest image when it is free.
     """
@@ -155,7 +165,7 @@ class Summary:
     ok: bool
     frames_in: int
     graphs_out: int
-    graphs_missed: int
+    graphs_received: int
     model_keyframes: int
     rate_hz: float | None
     age_ms: dict[str, float | None]
@@ -185,8 +195,8 @@ def summarize(
     return Summary(
         ok=not problem and statistics.graphs > 0 and statistics.model_keyframes > 0,
         frames_in=frames_in,
-        graphs_out=statistics.graphs,
-        graphs_missed=statistics.missed,
+        graphs_out=statistics.published,
+        graphs_received=statistics.graphs,
         model_keyframes=statistics.model_keyframes,
         rate_hz=_rounded(statistics.rate_hz),
         age_ms={

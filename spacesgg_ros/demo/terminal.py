@@ -51,7 +51,7 @@ def progress_line(statistics: GraphStatistics, report: NodeReport, now_ns: int) 
     if graph is None:
         return f"waiting for the first graph (model: {report.values.get('state', 'starting')})"
     return (
-        f"{statistics.graphs} graphs, {_number(statistics.recent_rate_hz(now_ns), 1)} Hz, "
+        f"{statistics.published} graphs, {_number(statistics.recent_rate_hz(now_ns), 1)} Hz, "
         f"age {_number(statistics.recent_age_ms(50))} ms, "
         f"{statistics.model_keyframes} keyframes read, "
         f"{len(graph.objects)} objects, {len(graph.relations)} relations"
@@ -67,9 +67,9 @@ def _headline(
             "age p50/p95",
             f"{_number(statistics.recent_age_ms(50))}/{_number(statistics.recent_age_ms(95))} ms",
         ),
-        ("graphs", str(statistics.graphs)),
+        ("graphs", str(statistics.published)),
         ("keyframes read", str(statistics.model_keyframes)),
-        ("left out", str(sum(report.drops.values()))),
+        ("left out", str(sum(report.losses.values()))),
     ]
     line = Text()
     for name, value in figures:
@@ -80,7 +80,7 @@ def _headline(
         line.append("\nmodel ", style="dim").append(model)
     if page:
         line.append("\npage ", style="dim").append(page, style="underline")
-    for reason, count in sorted(report.drops.items()):
+    for reason, count in sorted(report.losses.items()):
         line.append(f"\n{reason} ", style="dim").append(str(count))
     return line
 

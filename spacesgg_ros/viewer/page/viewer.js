@@ -109,9 +109,8 @@ function showStatus(graph, status) {
   element("model").title = model;
   fillTable("stages", Object.entries(graph.stage_ms ?? {}).map(([k, v]) => [k, v.toFixed(1)]));
   const drops = Object.entries(status.drops ?? {}).filter(([, count]) => count > 0);
-  fillTable("drops", drops.length ? drops.map(([k, v]) => [k, String(v)]) : [["none", ""]]);
-  const dropped = drops.reduce((sum, [, count]) => sum + count, 0);
-  set("health-brief", `· ${status.frames_in ?? 0} frames in, ${status.graphs_out ?? 0} graphs out, ${dropped} left out`);
+  fillTable("drops", drops.length ? drops.map(([k, v]) => [k.replaceAll("_", " "), String(v)]) : [["none", ""]]);
+  set("health-brief", `· ${status.frames_in ?? 0} frames in, ${status.graphs_out ?? 0} graphs out, ${status.left_out ?? 0} left out`);
 }
 
 function fillTable(id, rows) {
