@@ -141,16 +141,11 @@ class SceneGraphNode(LifecycleNode):
         self._values = parameters
         if self._camera is not None:
             self._camera.configure(parameters)
-        return SetParametersResult(successful=True, reason=self._say_when(changed))
-
-    def _say_when(self, changed: list[str]) -> str:
-        """Which of the changes wait for a transition, in the node's present state."""
         waits = {"on configure": self._worker is not None, "on activate": self._frames is not None}
-        return "; ".join(
-            f"{name} takes effect {bounds_of(name).applies}"
-            for name in changed
-            if waits.get(bounds_of(name).applies, False)
-        )
+        for name in changed:
+            if waits.get(applies := bounds_of(name).applies, False):
+                self.get_logger().info(f"{name} is taken over, to take effect {applies}")
+        return SetParametersResult(successful=True)
 
     # --- lifecycle -----------------------------------------------------------------------------
 
