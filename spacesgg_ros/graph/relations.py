@@ -78,7 +78,7 @@ class RelationConfig:
     """
 
     dead_band_m: float = 0.03
-    dead_band_share: float = 0.15
+    dead_band_share: float = 0.25
     contact_m: float = 0.025
     next_to_share: float = 0.6
     next_to_min_m: float = 0.05

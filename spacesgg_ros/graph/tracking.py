@@ -69,6 +69,13 @@ def seed_points(grey: np.ndarray, box: np.ndarray, factor: float) -> np.ndarray:
     return points
 
 
+def _lattice(grey: np.ndarray) -> np.ndarray:
+    """Points spread over the image, ``(30, 2)`` float32: what tells the camera's motion."""
+    rows, columns = grey.shape
+    x, y = np.meshgrid((np.arange(6) + 0.5) * columns / 6, (np.arange(5) + 0.5) * rows / 5)
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+
 def _box_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, float]:
     """Median shift ``(2,)`` and scale of matched points ``(n, 2)``."""
     scale = 1.0
@@ -118,7 +125,8 @@ def follow(
     """Moves every target from one small grey image to the next, in place.
 
     A target moves by the median shift and scale of its own points; with too few of them it
-    moves with the median of all others (the camera's motion) and is marked ``found = False``.
+    moves with the median of the whole image (the camera's motion) and is marked
+    ``found = False``.
     """
     if not targets:
         return
@@ -126,11 +134,7 @@ def follow(
         if len(target.points) < _MIN_POINTS + 1:
             target.points = seed_points(previous, target.box, factor)
     counts = [len(t.points) for t in targets]
-    if sum(counts) == 0:
-        for target in targets:
-            target.found = False
-        return
-    points = np.concatenate([t.points for t in targets]).astype(np.float32)
+    points = np.concatenate([*(t.points for t in targets), _lattice(previous)])
     moved, good = _flow(previous, current, points)
     shift_all = np.median(moved[good] - points[good], axis=0) if good.any() else np.zeros(2)
     start = 0
