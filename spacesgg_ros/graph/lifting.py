@@ -25,10 +25,11 @@ from spacesgg_ros.graph.types import (
 
 __all__ = ["align_depth", "decode_depth", "lift_box", "transform_extent"]
 
-_MAX_SAMPLES = 1000
+_MAX_SAMPLES = 800
 _MIN_SAMPLES = 8
 _TRIM = 0.01
 _DEPTH_TAIL = 0.05
+_MAX_RIM_M = 0.01
 _MIN_GAP_M = 0.02
 _RELATIVE_GAP = 0.02
 _NEARER_SHARE = 0.5
@@ -167,11 +168,15 @@ def lift_box(
     points = points[_near_cluster(points[:, 2], weights)]
     if len(points) < _MIN_SAMPLES:
         return None
-    return _measure(points, patch.pixels_per_sample, plane, up)
+    return _measure(points, patch.pixels_per_sample, 1.0 / intrinsics.fx, plane, up)
 
 
 def _measure(
-    points: np.ndarray, pixels_per_sample: int, plane: SupportPlane | None, up: Vector3 | None
+    points: np.ndarray,
+    pixels_per_sample: int,
+    pixel_rad: float,
+    plane: SupportPlane | None,
+    up: Vector3 | None,
 ) -> Extent3D:
     """Centre, size and depth statistics of an object's own points, sorted by depth."""
     z, count = points[:, 2], len(points)
@@ -193,7 +198,11 @@ def _measure(
     if plane is not None and up is not None:
         bottom = _base(float(bottom), float(top), plane)
     elevation = -middle[2] / max(float(np.linalg.norm(middle)), 1e-9) if up is not None else 0.5
-    hidden = _hidden_depth(right - left, far - near, top - bottom, abs(elevation))
+    sine = abs(float(elevation))
+    # The far rim loses a row of samples: cameras drop readings at depth jumps.
+    row = pixel_rad * math.sqrt(pixels_per_sample) * median / max(sine, 0.2)
+    far = far + min(row, _MAX_RIM_M)
+    hidden = _hidden_depth(right - left, far - near, top - bottom, sine)
     across, along = 0.5 * (left + right), 0.5 * (near + far + hidden)
     centre = axes.T @ np.array(
         [

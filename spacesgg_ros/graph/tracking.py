@@ -5,6 +5,7 @@ Images here are small grey ones (:func:`shrink_grey`); boxes are in pixels of th
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,10 +15,10 @@ import numpy as np
 
 from spacesgg_ros.graph.boxes import box_iou
 
-_WINDOW = (13, 13)
-_LEVELS = 3
+_WINDOW = (11, 11)
+_LEVELS = 2  # of a camera frame; a hop over several frames takes one more
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
-_POINTS = 14
+_POINTS = 10
 _MIN_POINTS = 5
 _MAX_ROUND_TRIP_PX = 0.7
 _MAX_SCALE_STEP = 1.12
@@ -76,11 +77,17 @@ def _lattice(grey: np.ndarray) -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
 
 
+@functools.lru_cache(maxsize=32)
+def _every_pair(count: int) -> tuple[np.ndarray, np.ndarray]:
+    i, j = np.triu_indices(count, 1)
+    return i, j
+
+
 def _box_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, float]:
     """Median shift ``(2,)`` and scale of matched points ``(n, 2)``."""
     scale = 1.0
     if len(before) >= _MIN_POINTS:
-        i, j = np.triu_indices(len(before), 1)
+        i, j = _every_pair(len(before))
         old = np.hypot(*(before[i] - before[j]).T)
         new = np.hypot(*(after[i] - after[j]).T)
         apart = old > 4.0
@@ -91,7 +98,7 @@ def _box_motion(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, floa
 
 
 def _flow(
-    previous: np.ndarray, current: np.ndarray, points: np.ndarray
+    previous: np.ndarray, current: np.ndarray, points: np.ndarray, levels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where points went, and which survive the way back, ``(n, 2)`` and ``(n,)`` bool."""
     there, ok, _ = cv2.calcOpticalFlowPyrLK(
@@ -100,7 +107,7 @@ def _flow(
         points,
         np.empty_like(points),
         winSize=_WINDOW,
-        maxLevel=_LEVELS,
+        maxLevel=levels,
         criteria=_CRITERIA,
     )
     back, ok_back, _ = cv2.calcOpticalFlowPyrLK(
@@ -109,7 +116,7 @@ def _flow(
         there,
         np.empty_like(points),
         winSize=_WINDOW,
-        maxLevel=_LEVELS,
+        maxLevel=levels,
         criteria=_CRITERIA,
     )
     error = np.abs(back - points).max(axis=1)
@@ -120,7 +127,11 @@ def _flow(
 
 
 def follow(
-    previous: np.ndarray, current: np.ndarray, factor: float, targets: list[FlowTarget]
+    previous: np.ndarray,
+    current: np.ndarray,
+    factor: float,
+    targets: list[FlowTarget],
+    levels: int = _LEVELS,
 ) -> None:
     """Moves every target from one small grey image to the next, in place.
 
@@ -135,7 +146,7 @@ def follow(
             target.points = seed_points(previous, target.box, factor)
     counts = [len(t.points) for t in targets]
     points = np.concatenate([*(t.points for t in targets), _lattice(previous)])
-    moved, good = _flow(previous, current, points)
+    moved, good = _flow(previous, current, points, levels)
     shift_all = np.median(moved[good] - points[good], axis=0) if good.any() else np.zeros(2)
     start = 0
     for target, count in zip(targets, counts, strict=True):
@@ -234,7 +245,7 @@ def carry(frames: list[RingFrame], boxes: list[np.ndarray], max_hops: int) -> li
     hops = min(max_hops, len(frames) - 1)
     stops = np.unique(np.linspace(0, len(frames) - 1, hops + 1).round().astype(int))
     for a, b in itertools.pairwise(stops):
-        follow(frames[a].grey, frames[b].grey, frames[a].factor, targets)
+        follow(frames[a].grey, frames[b].grey, frames[a].factor, targets, _LEVELS + 1)
     return targets
 
 
