@@ -146,9 +146,7 @@ class _Builder:
         """Attention and feed-forward; returns the stream and its norm for what follows."""
         spec, name = self.spec, f"layers.{layer}"
         attention = f"{name}.self_attn"
-        qkv = self._linear(
-            normed, [f"{attention}.{part}_proj" for part in "qkv"], f"{name}.qkv"
-        )
+        qkv = self._linear(normed, [f"{attention}.{part}_proj" for part in "qkv"], f"{name}.qkv")
         past, present = f"past_key_values.{layer}", f"present.{layer}"
         self.nodes.append(
             helper.make_node(
@@ -228,7 +226,7 @@ class _Builder:
         ]
         outputs = [make("logits", TensorProto.FLOAT, [1, "wanted", spec.vocabulary])]
         for part in cache:
-            shape = [1, spec.kv_heads, "capacity", spec.head_size]
+            shape: list[str | int | None] = [1, spec.kv_heads, "capacity", spec.head_size]
             inputs.append(make(f"past_key_values.{part}", cache_type, shape))
             outputs.append(make(f"present.{part}", cache_type, shape))
         graph = helper.make_graph(

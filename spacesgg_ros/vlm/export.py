@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from spacesgg_ros.extras import MissingExtraError, require
 from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.folder import ModelFolder, open_folder
 from spacesgg_ros.vlm.manifest import (
+    DECODER_FIELDS,
     ONNX_FOLDER,
     PARTS,
     Manifest,
@@ -29,6 +30,9 @@ from spacesgg_ros.vlm.manifest import (
     digest_file,
 )
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
+
+if TYPE_CHECKING:
+    from spacesgg_ros.vlm.decoder_graph import DecoderSpec
 
 PRECISIONS = ("fp32", "fp16", "int8")
 _EXTERNAL_DATA_BYTES = 1_500_000_000  # protobuf ends at 2 GiB
@@ -68,6 +72,7 @@ def export_model(
 
     report("loading the model")
     llava = load_llava(folder, "float32", attention="eager")
+    shape = _read_decoder_spec(llava)  # first: it refuses in no time what cannot be exported
     target = out or folder.path / ONNX_FOLDER
     target.mkdir(parents=True, exist_ok=True)
     pixels = _make_pixels(folder)
@@ -81,13 +86,13 @@ def export_model(
         for part in ("vision_tower", "projector"):
             parts[precision][part] = _convert(target, parts["fp32"][part], precision)
     report("exporting the decoder")
-    shape = _export_decoders(llava, target, parts)
+    _export_decoders(llava, shape, target, parts)
     manifest = Manifest(
         parts=parts,
         files={},
         weights={file.name: digest_file(file) for file in folder.weight_files()},
         config=digest_config(folder.config),
-        decoder=shape,
+        decoder={name: getattr(shape, name) for name in DECODER_FIELDS},
         versions=_read_versions(),
     )
     report("comparing with torch")
@@ -140,9 +145,7 @@ def compare_with_torch(
     start = np.concatenate([words[:8], vision, words[8:16]])
     for name, chunk in (("step", words[16:17]), ("chunk", words[17:24])):
         if name == "step":
-            found |= _compare(
-                "prefill", reference.prefill(start, 16), exported.prefill(start, 16)
-            )
+            found |= _compare("prefill", reference.prefill(start, 16), exported.prefill(start, 16))
         found |= _compare(name, reference.step(chunk), exported.step(chunk))
     return found
 
@@ -187,7 +190,11 @@ def _export_tower(llava: Any, pixels: np.ndarray, target: Path) -> str:
             return chosen[0] if len(chosen) == 1 else torch.cat(chosen, dim=-1)
 
     return _export_torch(
-        Tower(), torch.from_numpy(pixels), "pixel_values", "image_features", target / "vision_tower.onnx"
+        Tower(),
+        torch.from_numpy(pixels),
+        "pixel_values",
+        "image_features",
+        target / "vision_tower.onnx",
     )
 
 
@@ -230,10 +237,8 @@ def _export_torch(module: Any, example: Any, source: str, result: str, file: Pat
     return file.name
 
 
-def _export_decoders(
-    llava: Any, target: Path, parts: dict[str, dict[str, str]]
-) -> dict[str, int]:
-    from spacesgg_ros.vlm.decoder_graph import DecoderSpec, build_decoder
+def _read_decoder_spec(llava: Any) -> DecoderSpec:
+    from spacesgg_ros.vlm.decoder_graph import DecoderSpec
 
     language = llava.model.language_model
     spec = DecoderSpec.from_config(language.config)
@@ -243,10 +248,19 @@ def _export_decoders(
             f"rotary type {rotary.rope_type!r} cannot be exported, expected default, linear or "
             "llama3; use runtime 'torch'"
         )
-    spec = replace(spec, attention_factor=float(rotary.attention_scaling))
+    return replace(spec, attention_factor=float(rotary.attention_scaling))
+
+
+def _export_decoders(
+    llava: Any, spec: DecoderSpec, target: Path, parts: dict[str, dict[str, str]]
+) -> None:
+    """Write the decoder of every precision and note its file in ``parts``."""
+    from spacesgg_ros.vlm.decoder_graph import build_decoder
+
+    language = llava.model.language_model
     state = {name: value.detach().numpy() for name, value in language.state_dict().items()}
     state["lm_head.weight"] = llava.lm_head.weight.detach().numpy()
-    inverse = rotary.inv_freq.numpy()
+    inverse = language.rotary_emb.inv_freq.numpy()
     for precision, files in parts.items():
         name = _file_name("decoder", precision)
         if precision != "int8":
@@ -255,14 +269,6 @@ def _export_decoders(
             files["decoder"] = name
         else:
             files["decoder"] = _quantise(target / "decoder.onnx", target / name)
-    return {
-        "layers": spec.layers,
-        "kv_heads": spec.kv_heads,
-        "head_size": spec.head_size,
-        "max_length": spec.max_length,
-        "vocabulary": spec.vocabulary,
-        "hidden_size": spec.hidden_size,
-    }
 
 
 def _convert(target: Path, fp32: str, precision: str) -> str:
@@ -316,9 +322,7 @@ def _quantise(source: Path, file: Path) -> str:
 
     graph = onnx.load(source, load_external_data=False).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    products = [
-        node for node in graph.node if node.op_type == "MatMul" and node.input[1] in shapes
-    ]
+    products = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] in shapes]
     if not products:
         return source.name
     small_heads = [

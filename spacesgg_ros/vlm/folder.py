@@ -212,11 +212,11 @@ def read_json(file: Path) -> dict[str, Any]:
     return value
 
 
-def iterate_tensors(file: Path) -> Iterator[tuple[str, np.ndarray, bool]]:
-    """``(name, mapped array, is bf16)`` of a safetensors file; bf16 comes as uint16.
+def read_header(file: Path) -> tuple[dict[str, Any], int]:
+    """A safetensors file's tensors by name, and where their data starts.
 
     Raises:
-        ModelError: the file is truncated or not safetensors.
+        ModelError: the file is cut off or not safetensors.
     """
     size = file.stat().st_size
     with file.open("rb") as stream:
@@ -235,13 +235,21 @@ def iterate_tensors(file: Path) -> Iterator[tuple[str, np.ndarray, bool]]:
             f"{file} has {size} bytes, its header describes {end}; copy it again "
             "(a Git LFS pointer or an interrupted download?)"
         )
+    return header, start
+
+
+def iterate_tensors(file: Path) -> Iterator[tuple[str, np.ndarray, bool]]:
+    """``(name, mapped array, is bf16)`` of a safetensors file; bf16 comes as uint16.
+
+    Empty tensors and integers are left out. Raises ModelError as ``read_header`` does.
+    """
+    header, start = read_header(file)
     for name, entry in header.items():
         dtype = _SAFETENSORS_DTYPES.get(entry["dtype"])
-        if dtype is None or entry["data_offsets"][0] == entry["data_offsets"][1]:
+        begin, end = entry["data_offsets"]
+        if dtype is None or begin == end:
             continue
-        array = np.memmap(
-            file, dtype, "r", offset=start + entry["data_offsets"][0], shape=tuple(entry["shape"])
-        )
+        array = np.memmap(file, dtype, "r", offset=start + begin, shape=tuple(entry["shape"]))
         yield name, array, entry["dtype"] == "BF16"
 
 

@@ -14,6 +14,7 @@ from spacesgg_ros.vlm.folder import ModelFolder, read_json
 ONNX_FOLDER = "onnx"
 MANIFEST_FILE = "manifest.json"
 PARTS = ("vision_tower", "projector", "decoder")
+DECODER_FIELDS = ("layers", "kv_heads", "head_size", "max_length", "vocabulary", "hidden_size")
 FORMAT = 1
 
 _EXACT_UP_TO_BYTES = 512 << 20
@@ -36,7 +37,7 @@ class Manifest:
         files: file name to its digest.
         weights: weight file name to its digest at export time.
         config: digest of the parts of ``config.json`` that shape the graphs.
-        decoder: layers, kv_heads, head_size, max_length, vocabulary, hidden_size.
+        decoder: ``DECODER_FIELDS``.
         differences: precision to measured difference from torch.
         versions: of the packages that wrote the files.
     """

@@ -181,7 +181,10 @@ class OnnxRuntime:
 
 def _choose_provider(requested: str, notes: list[str]) -> str:
     """``requested`` if this ONNX Runtime has it, else the CPU and a note."""
-    if requested == "cpu" or _EXECUTION_PROVIDERS[requested] in onnxruntime.get_available_providers():
+    if (
+        requested == "cpu"
+        or _EXECUTION_PROVIDERS[requested] in onnxruntime.get_available_providers()
+    ):
         return requested
     notes.append(
         f"Provider '{requested}' was asked for, but this ONNX Runtime "

@@ -109,9 +109,7 @@ class ImagePreprocessor:
             ValueError: another shape or dtype.
         """
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
-            raise ValueError(
-                f"expected an (H, W, 3) uint8 RGB image, got {rgb.shape} {rgb.dtype}"
-            )
+            raise ValueError(f"expected an (H, W, 3) uint8 RGB image, got {rgb.shape} {rgb.dtype}")
         image = Image.fromarray(pad_to_square(rgb, self.mean) if self.pad_to_square else rgb)
         width, height = self._resized(image.width, image.height)
         if (width, height) != image.size:
@@ -173,8 +171,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
             return nested
     file = folder / "preprocessor_config.json"
     if not file.is_file():
-        raise ModelError(f"{folder} has neither preprocessor_config.json nor an image processor "
-                         "in processor_config.json; copy the folder again")
+        raise ModelError(
+            f"{folder} has neither preprocessor_config.json nor an image processor "
+            "in processor_config.json; copy the folder again"
+        )
     return read_json(file)
 
 

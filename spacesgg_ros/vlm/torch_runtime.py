@@ -8,7 +8,7 @@ import numpy as np
 
 from spacesgg_ros.extras import MissingExtraError, require
 from spacesgg_ros.vlm.errors import ModelError
-from spacesgg_ros.vlm.folder import ModelFolder
+from spacesgg_ros.vlm.folder import ModelFolder, read_header
 from spacesgg_ros.vlm.runtime import RuntimeInfo
 
 TOWER_MODEL_TYPE = "spacesgg_tower"
@@ -31,11 +31,13 @@ def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str = "sd
             require("spacesgg_ros.vlm.tower", "torch")
     except MissingExtraError as error:
         raise ModelError(str(error)) from error
-    folder.weight_files()
+    for file in folder.weight_files():
+        read_header(file)
     transformers.utils.logging.disable_progress_bar()
     try:
-        model = transformers.LlavaForConditionalGeneration.from_pretrained(
+        model, loading = transformers.LlavaForConditionalGeneration.from_pretrained(
             folder.path,
+            output_loading_info=True,
             dtype=getattr(torch, dtype),
             attn_implementation=attention,
             use_safetensors=True,
@@ -47,6 +49,13 @@ def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str = "sd
             f"{folder.path} cannot be loaded by transformers {transformers.__version__} "
             f"({error}); expected a folder written by LlavaForConditionalGeneration"
         ) from error
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        # transformers would go on with random values.
+        raise ModelError(
+            f"{folder.path} lacks {len(missing)} weights, {missing[0]} first; expected a folder "
+            "written by LlavaForConditionalGeneration: copy or convert it again"
+        )
     return model.eval()
 
 
@@ -141,4 +150,5 @@ class TorchRuntime:
     def rollback(self, length: int) -> None:
         if not 0 < length <= self.length:
             raise ValueError(f"cannot go back to {length} of {self.length} positions")
-        self._cache.crop(length)
+        if length < self.length:
+            self._cache.crop(length - self.length)

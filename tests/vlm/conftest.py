@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,12 @@ def write_tiny_llava(
         model.config.spacesgg_format = "canonical"
     model.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_llava() -> Callable[..., Path]:
+    """``write_tiny_llava``, for tests that need a variant."""
+    return write_tiny_llava
 
 
 @pytest.fixture(scope="session")
