@@ -15,7 +15,13 @@ import numpy as np
 
 from spacesgg_ros.graph.boxes import encode_box
 from spacesgg_ros.graph.text import format_box, format_object
-from spacesgg_ros.graph.types import BoxNorm, SceneGraph, SceneObject, SceneRelation
+from spacesgg_ros.graph.types import (
+    BoxNorm,
+    RelationSource,
+    SceneGraph,
+    SceneObject,
+    SceneRelation,
+)
 
 _SAME_LAYER_OVERLAP = 0.5
 
@@ -92,12 +98,14 @@ def layered_text(graph: SceneGraph) -> str:
     """An English description layer by layer, near to far, in the tagged format.
 
     Every object is named once with its box; a relation is told in the layer of its subject,
-    with boxes that stand after some ``<ref>`` of the text. Objects without a layer come last.
+    with boxes that stand after some ``<ref>`` of the text; what depth contradicts is left out.
+    Objects without a layer come last.
     """
     boxes = {o.id: encode_box(o.box_px, graph.width, graph.height) for o in graph.objects}
     relations: dict[int, list[SceneRelation]] = {}
     for relation in graph.relations:
-        if relation.object_id in boxes:
+        refuted = relation.source is RelationSource.CONTRADICTED
+        if relation.object_id in boxes and not refuted:
             relations.setdefault(relation.subject_id, []).append(relation)
     by_layer: dict[int, list[SceneObject]] = {}
     for obj in graph.objects:

@@ -48,6 +48,8 @@ class _Patch:
 
 def _sample(depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics) -> _Patch | None:
     rows, columns = depth_m.shape
+    if not all(math.isfinite(value) for value in box_px):
+        return None
     x0, y0 = max(math.floor(box_px[0]), 0), max(math.floor(box_px[1]), 0)
     x1, y1 = min(math.ceil(box_px[2]), columns), min(math.ceil(box_px[3]), rows)
     if x1 <= x0 or y1 <= y0:
@@ -141,7 +143,7 @@ def lift_box(
 
     Returns:
         Centre and size in the camera's optical frame, or None where the box holds fewer than 8
-        sampled readings. The centre is the object's, not that of its visible surface.
+        sampled readings or is not finite. The centre is the object's, not that of its visible surface.
 
     Raises:
         GraphError: the depth image's aspect ratio is not that of the intrinsics.

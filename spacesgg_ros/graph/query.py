@@ -54,6 +54,7 @@ _VIEW_WORDS = {
     Viewpoint.BACK: "Seen from the back, ",
 }
 _MOST_NAMED = 6
+_LONGEST_QUOTE = 60
 
 
 def find_objects(graph: SceneGraph, name: str) -> tuple[SceneObject, ...]:
@@ -125,7 +126,8 @@ def query_relations(
     except ValueError:
         allowed = ", ".join(v.value for v in Viewpoint)
         return QueryAnswer(
-            QueryStatus.INVALID_REQUEST, f"Viewpoint '{viewpoint}' is not one of {allowed}."
+            QueryStatus.INVALID_REQUEST,
+            f"Viewpoint {_quote(str(viewpoint))} is not one of {allowed}.",
         )
     subjects, objects = find_objects(graph, subject), find_objects(graph, object)
     for name, found, status in (
@@ -144,13 +146,19 @@ def query_relations(
     return search.why_none(subjects, predicate, objects, relations, subject, object)
 
 
+def _quote(words: str) -> str:
+    """What the operator wrote, on one line and short enough to say back."""
+    plain = " ".join(words.split())
+    return f"'{plain if len(plain) <= _LONGEST_QUOTE else plain[:_LONGEST_QUOTE] + '...'}'"
+
+
 def _unknown(graph: SceneGraph, name: str) -> str:
     if not graph.objects:
-        return f"I do not see '{name.strip()}'; I see no objects now."
+        return f"I do not see {_quote(name)}; I see no objects now."
     seen = sorted({o.label for o in graph.objects})
     more = len(seen) - 12
     listed = ", ".join(seen[:12]) + (f" and {more} more" if more > 0 else "")
-    return f"I do not see '{name.strip()}'; I see: {listed}."
+    return f"I do not see {_quote(name)}; I see: {listed}."
 
 
 @dataclass(frozen=True)
@@ -317,7 +325,7 @@ def _sentence(text: str) -> str:
 
 
 def _clean_predicate(predicate: str) -> str:
-    return " ".join(predicate.split()).lower()
+    return " ".join(predicate.split()).lower()[:_LONGEST_QUOTE]
 
 
 def _group(objects: Sequence[SceneObject]) -> str:
@@ -378,11 +386,14 @@ def _several(graph: SceneGraph, relations: Sequence[SceneRelation]) -> str:
         by_subject.setdefault(relation.subject_id, []).append(relation)
     tails: dict[str, list[str]] = {}
     for subject_id, mine in by_subject.items():
-        ends = []
+        words: dict[int, list[str]] = {}
         for relation in mine:
-            target = graph.object_by_id(relation.object_id)
+            words.setdefault(relation.object_id, []).append(_clean_predicate(relation.predicate))
+        ends = []
+        for object_id, predicates in words.items():
+            target = graph.object_by_id(object_id)
             assert target is not None
-            ends.append(f"{_clean_predicate(relation.predicate)} {name_object(target)}")
+            ends.append(f"{_join(predicates)} {name_object(target)}")
         subject = graph.object_by_id(subject_id)
         assert subject is not None
         tails.setdefault(_join(ends), []).append(name_object(subject))

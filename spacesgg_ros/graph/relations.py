@@ -85,7 +85,7 @@ class RelationConfig:
     next_to_max_m: float = 0.35
     reach_share: float = 1.5
     reach_min_m: float = 0.2
-    neighbours: int = 3
+    neighbours: int = 2
     hysteresis: float = 0.6
     dominance: float = 1.3
 

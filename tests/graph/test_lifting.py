@@ -99,6 +99,7 @@ def test_depth_of_another_aspect_ratio_is_refused():
         pytest.param((10, 10, 10, 50), id="no width"),
         pytest.param((10, 50, 60, 10), id="inverted"),
         pytest.param((10, 10, 12, 12), id="few pixels"),
+        pytest.param((10, np.nan, np.inf, 12), id="not finite"),
     ],
 )
 def test_a_box_without_pixels_has_no_extent(box):
