@@ -142,8 +142,8 @@ def lift_box(
         up: against gravity, optical frame; the plane's normal if not given.
 
     Returns:
-        Centre and size in the camera's optical frame, or None where the box holds fewer than 8
-        sampled readings or is not finite. The centre is the object's, not that of its visible surface.
+        Centre and size in the camera's optical frame, or None where the box is not finite or holds
+        fewer than 8 sampled readings. The centre is the object's, not that of its visible surface.
 
     Raises:
         GraphError: the depth image's aspect ratio is not that of the intrinsics.
