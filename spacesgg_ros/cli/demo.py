@@ -81,7 +81,7 @@ def demo(
     """
     question = _question(query)
     from spacesgg_ros.demo.recording import Recording
-    from spacesgg_ros.demo.session import DemoOptions, run_demo
+    from spacesgg_ros.demo.session import DemoOptions, DemoSession
 
     topics = {"image": image_topic, "depth": depth_topic, "camera_info": camera_info_topic}
     try:
@@ -105,7 +105,7 @@ def demo(
         start_timeout_s=start_timeout,
     )
     try:
-        summary = run_demo(options, output)
+        summary = DemoSession(options, output).run()
     except DemoError as error:
         messages.print(f"demo: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         if headless:

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,9 @@ _PLAYER_TOPICS = {
     "depth": "camera/aligned_depth_to_color/image_raw",
     "camera_info": "camera/color/camera_info",
 }
+
+
+Observer = Callable[["DemoSession"], None]
 
 
 @dataclass(frozen=True)
@@ -75,49 +78,62 @@ class DemoOptions:
     node_module: str = "spacesgg_ros.node.main"
 
 
-def run_demo(options: DemoOptions, console: Console) -> Summary:
-    """Run the demo to its end and return what it measured; every child has ended then.
+class DemoSession:
+    """Starts everything, watches it and ends it; made for one run.
 
-    Raises:
-        DemoError: the recording cannot be played, a process ended early, or no graph came.
+    Attributes:
+        monitor: listens to the node; there while it runs and after.
+        node_pid: process id of the node.
     """
-    with Recording(options.bag, **options.topics) as recording:
-        topics, images = recording.topics, recording.image_count
-        found = ", ".join(filter(None, vars(topics).values()))
-    console.print(
-        f"Playing [bold]{options.bag.name}[/]: {images} images ({found}).", soft_wrap=True
-    )
-    if topics.depth is None or topics.camera_info is None:
-        console.print("[yellow]Without depth and camera_info the objects have no positions.[/]")
-    if problem := explain_missing_ros():
-        raise DemoError(problem)
-    domain = random.SystemRandom().randint(1, 99) if options.domain is None else options.domain
-    # Read by the middleware in C when the monitor starts, so it must be this process's own.
-    os.environ.update(ros_environment(os.environ, domain, options.local_only))
-    use_shared_memory_profile()
-    with tempfile.TemporaryDirectory(prefix="spacesgg-demo-") as folder:
-        return _Session(options, console, domain, Path(folder)).run()
 
-
-class _Session:
-    def __init__(
-        self,
-        options: DemoOptions,
-        console: Console,
-        domain: int,
-        folder: Path,
-    ) -> None:
+    def __init__(self, options: DemoOptions, console: Console) -> None:
         self._options = options
         self._console = console
-        self._domain = domain
-        self._folder = folder
+        self._domain = (
+            random.SystemRandom().randint(1, 99) if options.domain is None else options.domain
+        )
         self._stopping = False
+        self._observe: Observer | None = None
         self._answer: Answer | None = None
         self._page = ""
         self._ready_s: float | None = None
         self._finished_s: float | None = None
+        self.monitor: Monitor
+        self.node_pid = 0
 
-    def run(self) -> Summary:
+    def run(self, observe: Observer | None = None) -> Summary:
+        """Run to the end and return what was measured; every child has ended then.
+
+        Args:
+            observe: called a few times a second once the model has read an image.
+
+        Raises:
+            DemoError: the recording cannot be played, a process ended early, or no graph came.
+        """
+        self._observe = observe
+        self._introduce()
+        if problem := explain_missing_ros():
+            raise DemoError(problem)
+        # Read by the middleware in C when the monitor starts, so it must be this process's own.
+        os.environ.update(ros_environment(os.environ, self._domain, self._options.local_only))
+        use_shared_memory_profile()
+        with tempfile.TemporaryDirectory(prefix="spacesgg-demo-") as folder:
+            return self._run_in(Path(folder))
+
+    def _introduce(self) -> None:
+        with Recording(self._options.bag, **self._options.topics) as recording:
+            topics, images = recording.topics, recording.image_count
+            found = ", ".join(filter(None, vars(topics).values()))
+        self._console.print(
+            f"Playing [bold]{self._options.bag.name}[/]: {images} images ({found}).",
+            soft_wrap=True,
+        )
+        if topics.depth is None or topics.camera_info is None:
+            self._console.print(
+                "[yellow]Without depth and camera_info the objects have no positions.[/]"
+            )
+
+    def _run_in(self, folder: Path) -> Summary:
         from spacesgg_ros.demo.monitor import Monitor
 
         handlers = {
@@ -125,31 +141,34 @@ class _Session:
             for number in (signal.SIGINT, signal.SIGTERM)
         }
         children: list[Child] = []
-        monitor = Monitor(self._domain, _PLAYER_TOPICS["image"])
         viewer: ViewerServer | None = None
+        self.monitor = Monitor(self._domain, _PLAYER_TOPICS["image"])
         try:
-            viewer = self._open_page(monitor)
-            monitor.start()
-            children.append(self._start("scene_graph_node", self._node_command()))
-            children.append(self._start("recorded_camera", self._player_command()))
+            viewer = self._open_page(self.monitor)
+            self.monitor.start()
+            node = Child("scene_graph_node", self._node_command(), os.environ, folder)
+            children.append(node)
+            self.node_pid = node.pid
+            player = Child("recorded_camera", self._player_command(), os.environ, folder)
+            children.append(player)
             self._console.print(
                 f"To look in from another terminal: export ROS_DOMAIN_ID={self._domain}"
                 + (" ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST" if self._options.local_only else ""),
                 soft_wrap=True,
                 highlight=False,
             )
-            self._watch(monitor, *children)
-            published = _published(children[1])
+            self._watch(self.monitor, node, player)
+            published = _published(player)
         finally:
             if viewer is not None:
                 viewer.stop()
             for child in reversed(children):  # the camera first, so that the node ends in peace
                 child.stop()
-            monitor.stop()
+            self.monitor.stop()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-        with monitor.lock:
-            return summarize(monitor.statistics, monitor.report, published, self._answer)
+        with self.monitor.lock:
+            return summarize(self.monitor.statistics, self.monitor.report, published, self._answer)
 
     def _watch(self, monitor: Monitor, node: Child, player: Child) -> None:
         """Show what happens until it is time to end."""
@@ -166,6 +185,8 @@ class _Session:
                 if self._is_over(monitor, node, player, now, started):
                     break
                 self._ask_once(monitor, now)
+                if self._observe is not None and self._ready_s is not None:
+                    self._observe(self)
                 if live is not None:
                     with monitor.lock:
                         picture = render(
@@ -260,9 +281,6 @@ class _Session:
         self._page = viewer.url
         self._console.print(f"Page: [underline]{viewer.url}[/]")
         return viewer
-
-    def _start(self, name: str, command: list[str]) -> Child:
-        return Child(name, command, os.environ, self._folder)
 
     def _node_command(self) -> list[str]:
         remappings = [f"{name}:=/{topic}" for name, topic in _PLAYER_TOPICS.items()]

@@ -130,7 +130,6 @@ def test_a_child_is_stopped_by_sigint(tmp_path):
 
 def test_a_real_picture_has_metric_depth():
     pytest.importorskip("skimage")
-    pytest.importorskip("pooch", reason="scikit-image needs it to find its data")
     import importlib.util
     from pathlib import Path
 

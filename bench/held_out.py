@@ -1,0 +1,93 @@
+"""Frames that no training saw, with exact ground truth, shipped so that benchmarks run anywhere.
+
+``python -m spacesgg_ros.bench.held_out CACHE`` renders them again (needs the extra ``scenes`` and
+the furniture catalogue that ``training/scenes`` uses).
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from spacesgg_ros.bench.result import BenchError
+from spacesgg_ros.extras import require
+from spacesgg_ros.graph.types import Intrinsics
+
+SHARD = Path(__file__).parent / "held_out" / "test-seen-640x480.tar"
+_SCENES = range(900, 908)  # of split "test-seen", which training never reads
+
+
+@dataclass(frozen=True)
+class HeldOutFrame:
+    """A rendered frame.
+
+    Attributes:
+        rgb: ``(H, W, 3)`` uint8.
+        depth_m: ``(H, W)`` float32 metres with the noise of a consumer RGB-D camera, NaN: none.
+        record: ground truth as ``training.scenes.dataset.frame_record`` writes it.
+    """
+
+    key: str
+    rgb: np.ndarray
+    depth_m: np.ndarray
+    intrinsics: Intrinsics
+    record: dict[str, Any]
+
+
+def read_held_out(limit: int | None = None) -> Iterator[HeldOutFrame]:
+    """The frames in order; the noise of each is always the same.
+
+    Raises:
+        BenchError: the shard is missing.
+    """
+    if not SHARD.is_file():
+        raise BenchError(
+            f"no held-out frames at {SHARD}; render them with "
+            "python -m spacesgg_ros.bench.held_out CACHE (extra 'scenes')"
+        )
+    dataset = require("spacesgg_ros.training.scenes.dataset", "scenes")
+    for index, (record, files) in enumerate(dataset.read_shards([SHARD])):
+        if limit is not None and index >= limit:
+            return
+        bgr = cv2.imdecode(np.frombuffer(files["jpg"], np.uint8), cv2.IMREAD_COLOR)
+        millimetres = cv2.imdecode(
+            np.frombuffer(files["depth.png"], np.uint8), cv2.IMREAD_UNCHANGED
+        )
+        noise = np.random.default_rng(zlib.crc32(record["key"].encode()))
+        depth = dataset.add_depth_noise(millimetres / np.float32(1000), noise)
+        depth[depth == 0] = np.nan
+        yield HeldOutFrame(
+            record["key"],
+            cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB),
+            depth,
+            Intrinsics(*record["intrinsics"], record["width"], record["height"]),
+            record,
+        )
+
+
+def render_held_out(cache: Path) -> None:
+    """Render the shard anew. ``cache``: the folder of packed models."""
+    import io
+    import tarfile
+
+    dataset = require("spacesgg_ros.training.scenes.dataset", "scenes")
+    config = dataset.SceneSetConfig("test-seen", len(_SCENES) * 3, width=640, height=480)
+    SHARD.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(SHARD, "w") as tar:
+        for frame in dataset.render_frames(config, _SCENES, cache):
+            for suffix, payload in dataset._members(frame):
+                info = tarfile.TarInfo(f"{frame.key}.{suffix}")
+                info.size = len(payload)
+                tar.addfile(info, io.BytesIO(payload))
+            print(frame.key, len(frame.truth.objects), "objects", flush=True)
+
+
+if __name__ == "__main__":
+    render_held_out(Path(sys.argv[1]))

@@ -1,0 +1,30 @@
+"""The benchmarks by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from spacesgg_ros.bench.result import BenchError, BenchResult
+
+BENCHMARKS = {
+    "decode-exact": "The ONNX runtime writes token for token what transformers writes.",
+    "graph-latency": "A whole graph against transformers' generate on the same weights.",
+    "node-overhead": "CPU a frame of everything around the model, in a real node.",
+    "camera-rate": "Rate and age of /scene_graph while the model runs beside.",
+    "lifting": "Error of 3D positions on rendered ground truth with sensor noise.",
+}
+"""Name to what it measures; the module is the name with underscores."""
+
+
+def load_benchmark(name: str) -> Callable[[bool], BenchResult]:
+    """``run(quick)`` of a benchmark.
+
+    Raises:
+        BenchError: no such name.
+    """
+    if name not in BENCHMARKS:
+        raise BenchError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    module = importlib.import_module(f"spacesgg_ros.bench.{name.replace('-', '_')}")
+    run: Callable[[bool], BenchResult] = module.run
+    return run
