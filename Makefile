@@ -19,7 +19,7 @@ BACKEND := build_backend
 
 # What the compiled part depends on: it is built once, and again only when one of these changes.
 INTERFACES := $(wildcard msg/*.msg srv/*.srv action/*.action cmake/*) CMakeLists.txt package.xml \
-	pyproject.toml $(BACKEND)/spacesgg_build.py
+	pyproject.toml $(BACKEND)/spacesgg_build.py $(wildcard $(BACKEND)/*_requires.txt)
 # Everything else is copied.
 SOURCES := $(shell find spacesgg_ros training bench models config examples launch rviz -type f \
 	-not -path '*/__pycache__/*' 2>/dev/null)

@@ -13,6 +13,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from scikit_build_core import build as _core
 
@@ -21,24 +22,7 @@ Settings = Mapping[str, "str | list[str]"]
 OPTION = "ros"
 SWITCH = "SPACESGG_ROS_WHEELS"  # pyproject.toml: [[tool.scikit-build.overrides]]
 
-# The wheels' metadata lists what runs, not what builds; this set was found by trial.
-# setuptools: rosidl's generated install step still runs egg_info.
-BUILD_REQUIRES = {
-    "kilted": [
-        "catkin-pkg",
-        "setuptools",
-        "ros-kilted-ament-cmake",
-        "ros-kilted-ament-cmake-include-directories",
-        "ros-kilted-ament-cmake-python",
-        "ros-kilted-ament-cmake-ros-core",
-        "ros-kilted-ament-package",
-        "ros-kilted-rclpy==9.1.2",
-        "ros-kilted-rmw-fastrtps-cpp==9.3.3",
-        "ros-kilted-rosidl-core-generators",
-        "ros-kilted-rosidl-default-generators",
-        "ros-kilted-sensor-msgs==5.5.1",
-    ],
-}
+DISTROS = ("kilted",)
 
 # A sourced distribution would be found before the wheels and mixed with them.
 SOURCED = ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH")
@@ -54,9 +38,9 @@ def choose_distro(settings: Settings | None) -> tuple[str | None, dict[str, str 
     distro = rest.pop(OPTION, None)
     if distro is None:
         return None, rest
-    if not isinstance(distro, str) or distro not in BUILD_REQUIRES:
+    if not isinstance(distro, str) or distro not in DISTROS:
         raise SystemExit(
-            f"-C {OPTION}={distro}: PyPI has wheels that fit for {', '.join(BUILD_REQUIRES)} only. "
+            f"-C {OPTION}={distro}: PyPI has wheels that fit for {', '.join(DISTROS)} only. "
             "For another distribution build with colcon in a sourced ROS environment."
         )
     here = (sys.platform, platform.machine())
@@ -84,7 +68,14 @@ def _enter(settings: Settings | None) -> dict[str, str | list[str]]:
 def get_requires_for_build_wheel(config_settings: Settings | None = None) -> list[str]:
     distro, _ = choose_distro(config_settings)
     requires = list(_core.get_requires_for_build_wheel(_enter(config_settings)))
-    return requires + BUILD_REQUIRES.get(distro or "", [])
+    return requires + (read_requires(distro) if distro else [])
+
+
+def read_requires(distro: str) -> list[str]:
+    """What compiling the messages against a distribution's wheels needs."""
+    file = Path(__file__).with_name(f"ros_{distro}_requires.txt")
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def build_wheel(

@@ -4,4 +4,12 @@ Sub-packages, in the direction data flows: ``vlm`` (image to text), ``graph`` (t
 depth to scene graph), ``node`` (ROS 2). ``training`` and ``bench`` are offline tools.
 """
 
+import pkgutil
+from pathlib import Path
+
+# Imported from a checkout (by the current folder), which has neither the compiled messages nor
+# training/ here: the installed package beside it serves them.
+if not (Path(__file__).parent / "msg").is_dir():
+    __path__ = pkgutil.extend_path(__path__, __name__)
+
 __version__ = "0.1.0"
