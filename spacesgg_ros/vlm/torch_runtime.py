@@ -15,7 +15,7 @@ TOWER_MODEL_TYPE = "spacesgg_tower"
 """``vision_config.model_type`` of this package's own tower (``spacesgg_ros.vlm.tower``)."""
 
 
-def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str = "sdpa") -> Any:
+def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str | None = None) -> Any:
     """``LlavaForConditionalGeneration`` of a folder, in eval mode, on the CPU.
 
     Only safetensors, never remote code, never the network.
