@@ -36,7 +36,7 @@ demo: $(DEMO)/.synced
 
 test: $(TEST)/.synced
 	$(TEST)/bin/ruff check .
-	cd $(TEST) && bin/mypy --config-file ../pyproject.toml -p spacesgg_ros.graph -p spacesgg_ros.vlm
+	$(TEST)/bin/mypy spacesgg_ros/graph spacesgg_ros/vlm
 	$(TEST)/bin/pytest $(ARGS)
 
 dev: $(TEST)/.installed

@@ -9,13 +9,13 @@ The same with a terminal view and a page, without ROS' launch system: ``spacesgg
 import sys
 from pathlib import Path
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from launch import LaunchDescription
 from spacesgg_ros.node.main import use_shared_memory_profile
 from spacesgg_ros.resources import resource
 

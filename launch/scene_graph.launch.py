@@ -4,11 +4,11 @@
         depth:=/camera/aligned_depth_to_color/image_raw camera_info:=/camera/color/camera_info
 """
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from launch import LaunchDescription
 from spacesgg_ros.node.main import use_shared_memory_profile
 from spacesgg_ros.resources import resource
 

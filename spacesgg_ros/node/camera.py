@@ -76,9 +76,7 @@ class CameraInput:
             return self._node.create_subscription(Image, topic, callback, qos)
         # As image_transport does: remap the base topic, then append the transport.
         base = self._node.resolve_topic_name(topic)
-        return self._node.create_subscription(
-            CompressedImage, f"{base}/{transport}", callback, qos
-        )
+        return self._node.create_subscription(CompressedImage, f"{base}/{transport}", callback, qos)
 
     def close(self) -> None:
         """Unsubscribe."""

@@ -58,7 +58,7 @@ def compose_prompt(
     task: int, subject: str, object_: str, question: str, graph: SceneGraph | None
 ) -> Prompt | NoPrompt:
     """The prompt for a request, its names resolved in ``graph`` (the current one, if any)."""
-    if task not in iter(DescribeTask):
+    if task not in [known.value for known in DescribeTask]:
         known = ", ".join(f"{t.value} = {t.name}" for t in DescribeTask)
         return NoPrompt(DescribeStatus.INVALID_REQUEST, f"task {task} is unknown; {known}")
     question = clean_words(question, QUESTION_LIMIT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import sys
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -78,10 +78,14 @@ class Refusal:
     detail: str
 
 
-def read_colour(message: ImageLike | CompressedLike) -> np.ndarray | Refusal:
-    """``(H, W, 3)`` uint8 RGB; read-only where it is a view of the message."""
+def read_colour(message: Any) -> np.ndarray | Refusal:
+    """``(H, W, 3)`` uint8 RGB of an Image or CompressedImage; may be a view of the message."""
     if hasattr(message, "format"):
         return _read_compressed_colour(message)
+    return _read_raw_colour(message)
+
+
+def _read_raw_colour(message: ImageLike) -> np.ndarray | Refusal:
     layout = _COLOUR.get(message.encoding)
     if layout is None:
         return _read_through_cv_bridge(message)
@@ -101,8 +105,8 @@ def read_colour(message: ImageLike | CompressedLike) -> np.ndarray | Refusal:
     return cv2.cvtColor(pixels, to_rgb)
 
 
-def read_depth(message: ImageLike | CompressedLike) -> np.ndarray | Refusal:
-    """``(H, W)`` float32 metres, NaN where there is no reading (REP 117, 118)."""
+def read_depth(message: Any) -> np.ndarray | Refusal:
+    """``(H, W)`` float32 metres of an Image or CompressedImage, NaN: no reading (REP 117, 118)."""
     if hasattr(message, "format"):
         return _read_compressed_depth(message)
     try:
@@ -157,7 +161,7 @@ def _view_pixels(message: ImageLike, samples: int, dtype: np.dtype) -> np.ndarra
     available, needed = len(memoryview(message.data).cast("B")), step * (height - 1) + row
     if available < needed:
         return _bad(f"{available} bytes of data, {height} rows of step {step} need {needed}")
-    order = ">" if message.is_bigendian else "<"
+    order: Literal[">", "<"] = ">" if message.is_bigendian else "<"
     shape = (height, width) if samples == 1 else (height, width, samples)
     strides = (step, samples * dtype.itemsize, dtype.itemsize)[: len(shape)]
     pixels: np.ndarray = np.ndarray(
@@ -172,7 +176,8 @@ def _read_through_cv_bridge(message: ImageLike) -> np.ndarray | Refusal:
     try:
         from cv_bridge import CvBridge, CvBridgeError
     except ImportError:
-        return _bad(f"unknown colour encoding '{message.encoding}'; known without cv_bridge: {known}")
+        seen = message.encoding
+        return _bad(f"unknown colour encoding '{seen}'; known without cv_bridge: {known}")
     try:
         return np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"))
     except (CvBridgeError, cv2.error) as error:
@@ -196,7 +201,7 @@ def _read_compressed_depth(message: CompressedLike) -> np.ndarray | Refusal:
         seen = f"{data.size} bytes" if raw is None else f"{raw.dtype}, shape {raw.shape}"
         return Refusal(
             Drop.DEPTH_BAD_IMAGE,
-            f"compressed depth must be a 16-bit PNG of one channel; got {seen} ('{message.format}')",
+            f"compressed depth must be a 16-bit PNG of one channel; '{message.format}' has {seen}",
         )
     if message.format.startswith("32FC1") and start >= _COMPRESSED_DEPTH.size:
         # Inverse depth, quantised: raw = A / depth + B; 0 is no reading.

@@ -34,8 +34,8 @@ def explain_missing_ros() -> str:
         import rclpy  # noqa: F401
     except ImportError as error:
         return (
-            f"The node needs ROS 2 ({error}). On a robot: source its setup.bash, build this package "
-            "with colcon and source install/setup.bash. Without ROS, on x86-64 Linux: "
+            f"The node needs ROS 2 ({error}). On a robot: source its setup.bash, build this "
+            "package with colcon and source install/setup.bash. Without ROS, on x86-64 Linux: "
             "pip install '.[ros]' -C ros=kilted in the folder of this package."
         )
     try:

@@ -16,7 +16,9 @@ from spacesgg_ros.node.messages import header_of
 
 BOXES, NAMES, EDGES, EDGE_NAMES = "objects", "labels", "relations", "predicates"
 
-_SOURCE_RGB = {
+Colour = tuple[float, float, float]
+
+_SOURCE_RGB: dict[RelationSource, Colour] = {
     RelationSource.MODEL: (0.35, 0.55, 1.0),
     RelationSource.GEOMETRY: (0.75, 0.75, 0.75),
     RelationSource.BOTH: (0.25, 0.8, 0.35),
@@ -53,7 +55,7 @@ class MarkerWriter:
         lifetime = Duration(sec=seconds, nanosec=int((lifetime_s - seconds) * 1e9))
         markers: list[Marker] = []
 
-        def add(namespace: str, number: int, kind: int, rgb: tuple[float, ...], **fields: Any) -> None:
+        def add(namespace: str, number: int, kind: int, rgb: Colour, **fields: Any) -> None:
             color = ColorRGBA(r=rgb[0], g=rgb[1], b=rgb[2], a=fields.pop("alpha", 1.0))
             markers.append(
                 Marker(
@@ -142,6 +144,6 @@ def _pose(position: Point) -> Pose:
     return Pose(position=position, orientation=Quaternion(w=1.0))
 
 
-def _color_of(number: int) -> tuple[float, float, float]:
+def _color_of(number: int) -> Colour:
     """Neighbouring ids get hues far apart (steps of the golden ratio)."""
     return colorsys.hsv_to_rgb(number * 0.618034 % 1.0, 0.65, 0.95)

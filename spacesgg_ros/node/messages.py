@@ -103,7 +103,7 @@ def rgb_to_message(rgb: np.ndarray, header: Header) -> Image:
     height, width = rgb.shape[:2]
     # array.frombytes is one memcpy; assigning the ndarray would loop over its bytes (200 ms).
     data = array.array("B")
-    data.frombytes(memoryview(np.ascontiguousarray(rgb)).cast("B"))
+    data.frombytes(np.ascontiguousarray(rgb).data.cast("B"))
     return Image(
         header=header,
         height=height,
@@ -119,6 +119,4 @@ def _roi_of(item: SceneObject, width: int, height: int) -> RegionOfInterest:
     left, top, right, bottom = item.box_px
     x0, y0 = (int(np.clip(np.floor(v), 0, s)) for v, s in ((left, width), (top, height)))
     x1, y1 = (int(np.clip(np.ceil(v), 0, s)) for v, s in ((right, width), (bottom, height)))
-    return RegionOfInterest(
-        x_offset=x0, y_offset=y0, width=max(0, x1 - x0), height=max(0, y1 - y0)
-    )
+    return RegionOfInterest(x_offset=x0, y_offset=y0, width=max(0, x1 - x0), height=max(0, y1 - y0))

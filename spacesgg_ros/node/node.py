@@ -170,9 +170,7 @@ class SceneGraphNode(LifecycleNode):
         parameters = self._values
         self._output.start()
         super().on_activate(state)
-        config = LiveConfig(
-            max_misses=parameters.max_misses, out_of_view_s=parameters.out_of_view
-        )
+        config = LiveConfig(max_misses=parameters.max_misses, out_of_view_s=parameters.out_of_view)
         self._worker.activate()
         self._frames = FrameLoop(
             config,

@@ -181,9 +181,7 @@ class NodeParameters:
         "A frame whose z axis points up (e.g. base_link), by TF: above/below and the ground plane "
         "then follow gravity. Empty: in camera axes.",
     )
-    tf_timeout: float = _parameter(
-        0.05, "How long a frame may wait for its TF.", low=0.0, high=1.0
-    )
+    tf_timeout: float = _parameter(0.05, "How long a frame may wait for its TF.", low=0.0, high=1.0)
     max_misses: int = _parameter(
         2,
         "An object leaves when it is in view and the model fails to name it more often in a row.",

@@ -162,7 +162,7 @@ class GraphServices:
             callback_group=self._group,
             clock=self._steady,  # simulated time may stand still
         )
-        answer, reason = await future
+        answer, reason = await future or (None, overdue)
         self._node.destroy_timer(timer)
         if answer is not None:
             return DescribeStatus.OK, answer, keyframe

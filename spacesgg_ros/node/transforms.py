@@ -19,9 +19,7 @@ Pose = tuple[np.ndarray, np.ndarray]
 class PoseSource(Protocol):
     """Where a frame was at a moment."""
 
-    def look_up(
-        self, target: str, source: str, stamp_ns: int, timeout_s: float
-    ) -> Pose | str:
+    def look_up(self, target: str, source: str, stamp_ns: int, timeout_s: float) -> Pose | str:
         """The pose of ``source`` in ``target``, or why there is none."""
         ...
 

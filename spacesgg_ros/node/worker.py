@@ -30,23 +30,33 @@ QUESTION_LIMIT = 8
 class GeneratedGraph(Protocol):
     """What the node needs of vlm's ModelGraph."""
 
-    graph: TextGraph
-    token_count: int
-    finish_reason: str
-    stage_ms: dict[str, float]
+    @property
+    def graph(self) -> TextGraph: ...
+
+    @property
+    def token_count(self) -> int: ...
+
+    @property
+    def finish_reason(self) -> str: ...
+
+    @property
+    def stage_ms(self) -> dict[str, float]: ...
 
 
 class GeneratedAnswer(Protocol):
     """What the node needs of vlm's ModelAnswer."""
 
-    text: str
+    @property
+    def text(self) -> str: ...
 
 
 class Model(Protocol):
     """What the node needs of ``spacesgg_ros.vlm.SceneGraphModel``."""
 
     model_id: str
-    runtime_info: Any
+
+    @property
+    def runtime_info(self) -> Any: ...
 
     def write_graph(
         self, rgb: np.ndarray, *, limits: Any, should_stop: Callable[[], bool] | None

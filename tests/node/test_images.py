@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+
 from spacesgg_ros.graph import Intrinsics
 from spacesgg_ros.node.drops import Drop
 from spacesgg_ros.node.images import Refusal, read_colour, read_depth, read_intrinsics

@@ -1,6 +1,7 @@
 """FramePairer: colour and depth of one moment, or a counted reason why not."""
 
 import pytest
+
 from spacesgg_ros.node.drops import Drop, DropCounters
 from spacesgg_ros.node.pairing import FramePairer, Pair, PairingConfig
 

@@ -5,8 +5,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-import spacesgg_ros.node
 import yaml
+
+import spacesgg_ros.node
 from spacesgg_ros.node.parameters import (
     NodeParameters,
     bounds_of,
@@ -68,7 +69,7 @@ def test_an_error_before_a_warning_is_a_conflict():
 
 def test_the_parameter_table_is_up_to_date():
     table = (REPOSITORY / "docs" / "parameters.md").read_text(encoding="utf-8")
-    assert table == write_table(), "run: python -m spacesgg_ros.node.parameters > docs/parameters.md"
+    assert table == write_table(), "python -m spacesgg_ros.node.parameters > docs/parameters.md"
 
 
 def test_every_parameter_changes_something():
@@ -81,7 +82,10 @@ def test_every_parameter_changes_something():
     assert set(NAMES) <= used, f"declared but never read: {set(NAMES) - used}"
 
 
-@pytest.mark.parametrize("file", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda f: f.name)
+CONFIGURATIONS = sorted((REPOSITORY / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", CONFIGURATIONS, ids=lambda f: f.name)
 def test_every_shipped_configuration_is_accepted(file):
     values = yaml.safe_load(file.read_text(encoding="utf-8"))["/**"]["ros__parameters"]
     assert set(values) <= set(NAMES)

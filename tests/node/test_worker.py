@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from spacesgg_ros.graph import TextGraph
 from spacesgg_ros.node.drops import Drop, DropCounters
 from spacesgg_ros.node.worker import (
@@ -191,9 +192,11 @@ def test_a_question_goes_before_the_next_image(rig):
     replies = []
     r.worker.offer(keyframe(2))
     deadline = time.monotonic() + 9
-    refusal = r.worker.ask(
-        Question(keyframe(1), "where", ("on",), deadline, lambda *a: replies.append((a, len(r.results))))
-    )
+
+    def reply(*answer):
+        replies.append((answer, len(r.results)))
+
+    refusal = r.worker.ask(Question(keyframe(1), "where", ("on",), deadline, reply))
     assert refusal == ""
     r.model.release.set()
     wait_until(lambda: len(r.results) == 2)

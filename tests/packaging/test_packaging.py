@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import spacesgg_ros
 from spacesgg_ros.resources import resource
 
@@ -84,9 +85,7 @@ def test_shipped_files_are_found():
 
 def test_every_ros_import_is_declared():
     """What the code imports of ROS stands in package.xml and in the extra."""
-    declared = {
-        item.text for tag in ("depend", "exec_depend") for item in PACKAGE_XML.findall(tag)
-    }
+    declared = {item.text for tag in ("depend", "exec_depend") for item in PACKAGE_XML.findall(tag)}
     extra = " ".join(PYPROJECT["project"]["optional-dependencies"]["ros"])
     used = set()
     for file in (ROOT / "spacesgg_ros").rglob("*.py"):

@@ -27,8 +27,9 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import QoSProfile  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from spacesgg_ros.msg import SceneGraph  # noqa: E402
-from spacesgg_ros.node.main import use_shared_memory_profile  # noqa: E402
 from spacesgg_ros.srv import DescribeRelation, QueryRelations  # noqa: E402
+
+from spacesgg_ros.node.main import use_shared_memory_profile  # noqa: E402
 
 SCRIPT = Path(__file__).with_name("scripted_node.py")
 WIDTH, HEIGHT = 320, 240
@@ -44,7 +45,8 @@ def scene():
     rgb = rng.integers(90, 150, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     depth = np.full((HEIGHT, WIDTH), 1500, np.uint16)
     # The square pad adds 40 rows above: row = y * 320 / 999 - 40.
-    for left, right, colour, millimetres in ((64, 112, (200, 40, 40), 800), (192, 256, (40, 40, 200), 900)):
+    red, blue = (64, 112, (200, 40, 40), 800), (192, 256, (40, 40, 200), 900)
+    for left, right, colour, millimetres in (red, blue):
         rgb[88:152, left:right] = rgb[88:152, left:right] // 4 + np.array(colour, np.uint8) // 2
         depth[88:152, left:right] = millimetres
     return rgb, depth

@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the extra 'ros'")
 
-from rcl_interfaces.srv import DescribeParameters  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
-from spacesgg_ros.srv import DescribeRelation, QueryRelations  # noqa: E402
-from visualization_msgs.msg import MarkerArray  # noqa: E402
+from rcl_interfaces.srv import DescribeParameters
+from sensor_msgs.msg import Image
+from spacesgg_ros.srv import DescribeRelation, QueryRelations
+from visualization_msgs.msg import MarkerArray
 
 OK, WARN, ERROR = 0, 1, 2
 
@@ -156,8 +156,9 @@ def test_diagnostics_name_model_and_rates(bench):
     bench.start()
     bench.run_until_objects()
     bench.run_until(
-        lambda: bench.value("graph", "rate_hz") not in (None, "n/a")
-        and bench.level("camera") == OK,
+        lambda: (
+            bench.value("graph", "rate_hz") not in (None, "n/a") and bench.level("camera") == OK
+        ),
         "an OK report with a rate",
         bench.send,
     )
