@@ -76,6 +76,10 @@ class Monitor:
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 
+    def hears_node(self) -> bool:
+        """Whether the node's graphs would arrive: discovery takes seconds on a busy machine."""
+        return self._node.count_publishers("scene_graph") > 0
+
     def feed_pictures(self, listener: GraphListener, wanted: Callable[[], bool]) -> None:
         """Hand every graph to ``listener``, with its picture while ``wanted()``.
 

@@ -11,7 +11,10 @@ import argparse
 import itertools
 import json
 import os
+import select
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +22,8 @@ from typing import Any
 
 import rclpy
 from builtin_interfaces.msg import Time
-from rclpy.executors import ExternalShutdownException
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
@@ -49,15 +52,17 @@ class CameraPlayer:
         }
         self.published = 0
 
-    def wait_for_listener(self, patience_s: float) -> Iterator[None]:
-        """Yield until somebody subscribes to the pictures, at most so long."""
+    def wait_for_start(self, patience_s: float) -> Iterator[None]:
+        """Yield until a line comes on standard input and somebody subscribes to the pictures, or
+        until ``patience_s`` have passed."""
         until = time.monotonic() + patience_s
-        while time.monotonic() < until and not self._publishers["image"].get_subscription_count():
-            time.sleep(0.05)
+        told = False
+        while time.monotonic() < until:
+            told = told or _line_waits(0.05)
+            if told and self._publishers["image"].get_subscription_count():
+                break
+            time.sleep(0.02)
             yield
-        # The node subscribes to depth and camera_info in the same breath.
-        time.sleep(0.2)
-        yield
 
     def play(self, repeat: Repeat) -> Iterator[None]:
         """Publish event after event, each at its time; yields after each and while it waits.
@@ -129,6 +134,11 @@ def _camera_info(recorded: Any) -> CameraInfo:
     )
 
 
+def _line_waits(timeout_s: float) -> bool:
+    """Whether standard input has something to read or has ended."""
+    return bool(select.select([sys.stdin], [], [], timeout_s)[0])
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bag", type=Path)
@@ -137,17 +147,24 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--camera-info-topic")
     parser.add_argument("--rate", type=float, default=1.0)
     parser.add_argument(
-        "--wait", type=float, default=0.0, help="seconds to wait for a subscriber at most"
+        "--wait",
+        type=float,
+        default=0.0,
+        help="most seconds to wait for a line on standard input and a subscriber",
     )
     parser.add_argument("--repeat", choices=[r.name for r in Repeat], default=Repeat.ONCE.name)
     return parser.parse_args()
 
 
 def main() -> int:
-    """Play until the end, SIGINT, or the death of the parent; 3 if the bag cannot be played."""
+    """Play until the end, a signal, or the death of the parent; 3 if the bag cannot be played."""
     args = _arguments()
     parent = os.getppid()
-    rclpy.init()
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    # Signals end the playing between two messages, not in the middle of one.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("recorded_camera")
     try:
         with Recording(
@@ -158,9 +175,9 @@ def main() -> int:
         ) as recording:
             player = CameraPlayer(node, recording, args.rate)
             reported = 0.0
-            steps = (player.wait_for_listener(args.wait), player.play(Repeat[args.repeat]))
+            steps = (player.wait_for_start(args.wait), player.play(Repeat[args.repeat]))
             for _ in itertools.chain(*steps):
-                if not rclpy.ok() or os.getppid() != parent:
+                if asked_to_stop.is_set() or os.getppid() != parent:
                     break
                 if time.monotonic() - reported > 1.0:
                     reported = time.monotonic()
@@ -169,8 +186,6 @@ def main() -> int:
     except DemoError as error:
         print(error, file=sys.stderr)
         return 3
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

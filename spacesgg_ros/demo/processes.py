@@ -33,7 +33,7 @@ class Child:
                 command,
                 env=dict(environment),
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
@@ -49,6 +49,13 @@ class Child:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input; a process that has ended does not mind."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
 
     def last_line(self) -> str:
         """The newest complete line of its standard output, empty if there is none."""
@@ -70,7 +77,10 @@ class Child:
                 self._process.wait(patience_s)
             except subprocess.TimeoutExpired:
                 continue
-        return self._process.wait()
+        code = self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        return code
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):  # it ended meanwhile

@@ -158,7 +158,6 @@ class DemoSession:
                 highlight=False,
             )
             self._watch(self.monitor, node, player)
-            published = _published(player)
         finally:
             if viewer is not None:
                 viewer.stop()
@@ -168,7 +167,9 @@ class DemoSession:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         with self.monitor.lock:
-            return summarize(self.monitor.statistics, self.monitor.report, published, self._answer)
+            return summarize(
+                self.monitor.statistics, self.monitor.report, _published(player), self._answer
+            )
 
     def _watch(self, monitor: Monitor, node: Child, player: Child) -> None:
         """Show what happens until it is time to end."""
@@ -178,12 +179,16 @@ class DemoSession:
             live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
             live.start()
         told = 0.0
+        playing = False
         try:
             while not self._stopping:
                 time.sleep(_REFRESH_S)
                 now = time.monotonic()
                 if self._is_over(monitor, node, player, now, started):
                     break
+                if not playing and monitor.hears_node():
+                    playing = True
+                    player.tell("play")
                 self._ask_once(monitor, now)
                 if self._observe is not None and self._ready_s is not None:
                     self._observe(self)
@@ -302,7 +307,7 @@ class DemoSession:
             if topic:
                 command += [f"--{role.replace('_', '-')}-topic", topic]
         repeat = "BACK_AND_FORTH" if options.loop else "ONCE"
-        return [*command, "--rate", str(options.rate), "--repeat", repeat, "--wait", "30"]
+        return [*command, "--rate", str(options.rate), "--repeat", repeat, "--wait", "60"]
 
     def _request_stop(self, *_: object) -> None:
         self._stopping = True
