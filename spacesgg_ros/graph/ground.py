@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from spacesgg_ros.graph.types import GraphError, Intrinsics, Vector3
+from spacesgg_ros.graph.types import BoxPx, GraphError, Intrinsics, Vector3
 
 _GRID = 32
 _HYPOTHESES = 96
 _MIN_POINTS = 60
 _MIN_INLIERS = 0.2
 _TOLERANCE_M = 0.008
+_LARGE_REGION = 0.3
 _MIN_UP_COSINE = 0.25  # an unknown "up" is at most 75 degrees off the image's: walls drop out
 _MIN_GIVEN_UP_COSINE = 0.94
 
@@ -88,18 +90,39 @@ def _build_axes(up: Vector3 | None) -> np.ndarray:
     return np.stack([np.cross(forward, u), forward, u])
 
 
-def sample_points(depth_m: np.ndarray, intrinsics: Intrinsics, grid: int = _GRID) -> np.ndarray:
-    """Points of a ``grid`` x ``grid`` lattice over the image, ``(n, 3)`` metres, valid only."""
+def sample_points(
+    depth_m: np.ndarray,
+    intrinsics: Intrinsics,
+    regions: Sequence[BoxPx] = (),
+    grid: int = _GRID,
+) -> np.ndarray:
+    """Points of a lattice over the image or around the regions, ``(n, 3)`` metres, valid only.
+
+    Args:
+        regions: pixels of the image the intrinsics are for; each gets a lattice of its own,
+            over its surroundings to a third of its size. None: one lattice over the image.
+    """
     rows, columns = depth_m.shape
     camera = intrinsics.scaled_to(columns, rows)
-    v = ((np.arange(grid) + 0.5) * rows / grid).astype(np.intp)
-    u = ((np.arange(grid) + 0.5) * columns / grid).astype(np.intp)
-    z = depth_m[np.ix_(v, u)].astype(np.float64)
-    ray_x = np.broadcast_to((u - camera.cx) / camera.fx, z.shape)
-    ray_y = np.broadcast_to(((v - camera.cy) / camera.fy)[:, None], z.shape)
+    sx, sy = columns / intrinsics.width, rows / intrinsics.height
+    boxes = np.array(regions, dtype=np.float64).reshape(-1, 4) * (sx, sy, sx, sy)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    # The table's own box would bring the floor back.
+    boxes = boxes[area < _LARGE_REGION * rows * columns]
+    if len(boxes):
+        grid = max(8, grid // math.isqrt(len(boxes)))
+        margin = 0.35 * (boxes[:, 2:] - boxes[:, :2])
+        boxes = np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
+    else:
+        boxes = np.array([[0.0, 0.0, columns, rows]])
+    step = (np.arange(grid) + 0.5) / grid
+    u = (boxes[:, :1] + step * (boxes[:, 2:3] - boxes[:, :1])).clip(0, columns - 1).astype(np.intp)
+    v = (boxes[:, 1:2] + step * (boxes[:, 3:] - boxes[:, 1:2])).clip(0, rows - 1).astype(np.intp)
+    u, v = (a.ravel() for a in np.broadcast_arrays(u[:, None, :], v[:, :, None]))
+    z = depth_m[v, u].astype(np.float64)
     valid = z > 0
-    z = z[valid]
-    return np.stack([ray_x[valid] * z, ray_y[valid] * z, z], axis=1)
+    u, v, z = u[valid], v[valid], z[valid]
+    return np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1)
 
 
 def _refine(points: np.ndarray, inliers: np.ndarray) -> tuple[np.ndarray, float]:
@@ -126,6 +149,7 @@ def fit_support_plane(
     intrinsics: Intrinsics,
     *,
     up: Vector3 | None = None,
+    regions: Sequence[BoxPx] = (),
     previous: SupportPlane | None = None,
 ) -> SupportPlane | None:
     """The widest plane that faces up, by a deterministic RANSAC over a coarse lattice.
@@ -135,12 +159,14 @@ def fit_support_plane(
         intrinsics: of the same view, at any resolution.
         up: against gravity in the optical frame; None: any plane that could be level for a
             camera tilted by up to 75 degrees.
+        regions: boxes of the objects it should support, pixels of the intrinsics' image: a
+            table is preferred to a floor that fills more of the image.
         previous: last frame's plane; where it still explains the image it is only refined.
 
     Returns:
         The plane, or None where no level plane holds a fifth of the lattice's readings.
     """
-    points = sample_points(depth_m, intrinsics)
+    points = sample_points(depth_m, intrinsics, regions)
     if len(points) < _MIN_POINTS:
         return None
     tolerance = np.maximum(_TOLERANCE_M, 3.0 * depth_noise_m(points[:, 2]))

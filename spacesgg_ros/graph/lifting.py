@@ -31,10 +31,16 @@ _TRIM = 0.01
 _DEPTH_TAIL = 0.05
 _MAX_RIM_M = 0.01
 _MIN_GAP_M = 0.02
+_MAX_GAP_M = 0.12
+_GAP_SHARE = 0.12
+_ACROSS_GAP_M = 0.008
+_ACROSS_GAP_SAMPLES = 3.0
 _RELATIVE_GAP = 0.02
 _NEARER_SHARE = 0.5
 _ON_PLANE_SHARE = 0.2
 _PLANE_CUT_M = 0.005
+_SUPPORT_IMAGE_SHARE = 0.3
+_SUPPORT_PLANE_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -70,30 +76,50 @@ def _sample(depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics) -> _Patch | 
     return _Patch(points, (1.1 - across) * (1.1 - down), stride * stride)
 
 
-def _above_plane(patch: _Patch, plane: SupportPlane) -> np.ndarray:
-    """Which points stand off the plane; all of them where the object is (on) the plane."""
+def _off_plane(patch: _Patch, plane: SupportPlane, image_share: float) -> tuple[np.ndarray, bool]:
+    """Which points are the object's, and whether it is the support itself.
+
+    Those that stand off the plane; those on it where the box is the plane's own (a table: wide
+    in the image and mostly plane); all where the object is too flat to tell.
+    """
     heights = patch.points @ np.array(plane.normal) + plane.offset
-    above: np.ndarray = heights > np.maximum(_PLANE_CUT_M, 2.5 * depth_noise_m(patch.points[:, 2]))
+    tolerance = np.maximum(_PLANE_CUT_M, 2.5 * depth_noise_m(patch.points[:, 2]))
+    above: np.ndarray = heights > tolerance
+    on_plane: np.ndarray = np.abs(heights) <= tolerance
+    if image_share > _SUPPORT_IMAGE_SHARE and on_plane.mean() > _SUPPORT_PLANE_SHARE:
+        return on_plane, True
     if patch.weights[above].sum() < _ON_PLANE_SHARE * patch.weights.sum():
-        return np.ones(len(heights), dtype=bool)
-    return above
+        return np.ones(len(heights), dtype=bool), False
+    return above, False
 
 
-def _near_cluster(z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _near_cluster(z: np.ndarray, weights: np.ndarray, gap_m: float) -> np.ndarray:
     """Indices of the depth cluster that the object's pixels form, by ascending depth.
 
-    Sorted depths are split at gaps wider than 2 cm and 2 %. The heaviest cluster wins, or the
+    Sorted depths are split at gaps wider than ``gap_m`` and 2 %. The heaviest cluster wins, or the
     nearest one that weighs at least half as much: what lies behind an object shows through and
     around it, what lies before it is rarely in the middle of its box.
     """
     order = np.argsort(z)
     ordered = z[order]
-    gaps = ordered[1:] - ordered[:-1] > np.maximum(_MIN_GAP_M, _RELATIVE_GAP * ordered[1:])
+    gaps = ordered[1:] - ordered[:-1] > np.maximum(gap_m, _RELATIVE_GAP * ordered[1:])
     starts = np.concatenate([[0], np.nonzero(gaps)[0] + 1, [len(z)]])
     mass = np.add.reduceat(weights[order], starts[:-1])
     chosen = int(np.argmax(mass >= _NEARER_SHARE * mass.max()))
     cluster: np.ndarray = order[starts[chosen] : starts[chosen + 1]]
     return cluster
+
+
+def _heaviest_run(values: np.ndarray, weights: np.ndarray, gap: float) -> np.ndarray:
+    """Indices of the heaviest run of sorted values without a gap."""
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.concatenate(
+        [[0], np.nonzero(ordered[1:] - ordered[:-1] > gap)[0] + 1, [len(values)]]
+    )
+    chosen = int(np.add.reduceat(weights[order], starts[:-1]).argmax())
+    run: np.ndarray = order[starts[chosen] : starts[chosen + 1]]
+    return run
 
 
 def _intervals(values: np.ndarray) -> np.ndarray:
@@ -165,9 +191,23 @@ def lift_box(
         up = plane.normal
     points, weights = patch.points, patch.weights
     if plane is not None:
-        above = _above_plane(patch, plane)
-        points, weights = points[above], weights[above]
-    points = points[_near_cluster(points[:, 2], weights)]
+        area = (box_px[2] - box_px[0]) * (box_px[3] - box_px[1])
+        own, is_plane = _off_plane(patch, plane, area / (rows * columns))
+        points, weights = points[own], weights[own]
+        if is_plane:
+            points = points[np.argsort(points[:, 2])]
+            return _measure(points, patch.pixels_per_sample, 1.0 / intrinsics.fx, plane, up)
+    # A handle may stand off its body by a part of the object's own size.
+    smaller = min(box_px[2] - box_px[0], box_px[3] - box_px[1]) / intrinsics.fx
+    depth = float(np.median(points[:, 2]))
+    gap_m = min(max(_GAP_SHARE * smaller * depth, _MIN_GAP_M), _MAX_GAP_M)
+    cluster = _near_cluster(points[:, 2], weights, gap_m)
+    points, weights = points[cluster], weights[cluster]
+    # Neighbours as far away stand beside it: split across, keep what holds the box's middle.
+    stride = math.sqrt(patch.pixels_per_sample)
+    across_m = max(_ACROSS_GAP_M, _ACROSS_GAP_SAMPLES * stride * depth / intrinsics.fx)
+    kept = _heaviest_run(points[:, 0], weights, across_m)
+    points = points[np.sort(kept)]
     if len(points) < _MIN_SAMPLES:
         return None
     return _measure(points, patch.pixels_per_sample, 1.0 / intrinsics.fx, plane, up)
@@ -242,7 +282,7 @@ def _measure(
 def _base(bottom: float, top: float, plane: SupportPlane) -> float:
     """Lower end of an object along up: the plane, if its visible part nearly reaches it."""
     surface = -plane.offset
-    if bottom - surface < max(0.02, 0.25 * (top - surface)):
+    if bottom - surface < max(0.03, 0.6 * (top - surface)):
         return min(surface, top)
     return bottom
 

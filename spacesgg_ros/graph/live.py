@@ -322,7 +322,13 @@ class LiveSceneGraph:
         )
         if usable and self.config.fit_plane and visible:
             assert depth is not None and camera is not None
-            self._plane = fit_support_plane(depth, camera, up=up, previous=self._plane)
+            self._plane = fit_support_plane(
+                depth,
+                camera,
+                up=up,
+                regions=[clip_box(tuple(t.target.box), width, height) for t in visible],
+                previous=self._plane,
+            )
             if up is None and self._plane is not None:
                 up = self._plane.normal
         objects = []
