@@ -26,6 +26,12 @@ _MODULES = {
 """Module to the subcommands it brings."""
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 def make_app() -> typer.Typer:
     """The command with every subcommand that this installation has.
 
@@ -40,11 +46,6 @@ def make_app() -> typer.Typer:
         epilog="Exit status: 0 done, 2 usage, 3 unusable input, 4 model, 5 not installed.",
     )
 
-    def print_version(asked: bool) -> None:
-        if asked:
-            typer.echo(__version__)
-            raise typer.Exit
-
     @app.callback()
     def read_options(
         version: Annotated[
@@ -53,7 +54,7 @@ def make_app() -> typer.Typer:
                 "--version",
                 help="Print the version and exit.",
                 is_eager=True,
-                callback=print_version,
+                callback=_print_version,
             ),
         ] = False,
     ) -> None:

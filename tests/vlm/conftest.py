@@ -24,7 +24,10 @@ WORDS = ["coffee mug", "plate", "book", "on", "next to", "left of"]
 def write_tiny_llava(
     folder: Path, tower: str = "clip", *, canonical: bool = True, seed: int = 0, **text: object
 ) -> Path:
-    """A random LLaVA: 32-px image, 8-px patches, 2-layer decoder with grouped heads."""
+    """A random LLaVA: 16 image tokens, 2-layer decoder with grouped heads.
+
+    ``tower``: "clip", "siglip" or "spacesgg" (this package's own).
+    """
     import torch
     from transformers import (
         CLIPVisionConfig,
@@ -34,15 +37,16 @@ def write_tiny_llava(
         SiglipVisionConfig,
     )
 
+    size, patch = (64, 16) if tower == "spacesgg" else (32, 8)
     has_class_token = tower == "clip"
     strategy = "default" if has_class_token else "full"
     tokenizer = save_processor(
         folder,
         WORDS,
-        image_size=32,
+        image_size=size,
         image_mean=MEAN,
         image_std=STD,
-        patch_size=8,
+        patch_size=patch,
         num_additional_image_tokens=int(has_class_token),
         vision_feature_select_strategy=strategy,
     )
@@ -54,8 +58,14 @@ def write_tiny_llava(
         "num_hidden_layers": 3,
         "num_attention_heads": 4,
     }
+    layer = -2
     if tower == "clip":
         vision_config = CLIPVisionConfig(**vision)
+    elif tower == "spacesgg":
+        from spacesgg_ros.vlm.tower import SpaceSGGTowerConfig
+
+        vision_config = SpaceSGGTowerConfig(image_size=size, patch_size=patch, neck_channels=16)
+        layer = -1
     else:
         vision_config = SiglipVisionConfig(**vision, vision_use_head=False)
     options = {
@@ -78,7 +88,7 @@ def write_tiny_llava(
             vision_config=vision_config,
             text_config=LlamaConfig(**options),
             image_token_id=IMAGE_ID,
-            vision_feature_layer=-2,
+            vision_feature_layer=layer,
             vision_feature_select_strategy=strategy,
             tie_word_embeddings=options["tie_word_embeddings"],
         )
@@ -86,7 +96,7 @@ def write_tiny_llava(
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             # Wider than the initial 0.02, so that greedy text varies instead of repeating.
-            if "embed" not in name and parameter.ndim > 1:
+            if "embed" not in name and parameter.ndim > 1 and "backbone" not in name:
                 parameter.mul_(5)
     if canonical:
         model.config.spacesgg_format = "canonical"
@@ -127,6 +137,16 @@ def exported_siglip(siglip_folder: Path) -> Path:
 
     export_model(siglip_folder, ("fp32",))
     return siglip_folder
+
+
+@pytest.fixture(scope="session")
+def exported_tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with this package's own vision tower, exported in fp32 and int8."""
+    from spacesgg_ros.vlm.export import export_model
+
+    folder = write_tiny_llava(tmp_path_factory.mktemp("models") / "tiny-tower", "spacesgg")
+    export_model(folder, ("fp32", "int8"))
+    return folder
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ def generate_with_transformers(folder, rgb, prompt: str, tokens: int) -> tuple[i
     import transformers
 
     processor = transformers.AutoProcessor.from_pretrained(folder)
+    if "tower" in folder.name:
+        import spacesgg_ros.vlm.tower  # noqa: F401  (registers itself)
     model = transformers.LlavaForConditionalGeneration.from_pretrained(folder)
     content = [{"type": "image"}, {"type": "text", "text": prompt}]
     text = processor.apply_chat_template(
@@ -25,7 +27,7 @@ def generate_with_transformers(folder, rgb, prompt: str, tokens: int) -> tuple[i
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])
-@pytest.mark.parametrize("tower", ["exported_clip", "exported_siglip"])
+@pytest.mark.parametrize("tower", ["exported_clip", "exported_siglip", "exported_tower"])
 def test_greedy_tokens_equal_transformers(tower, runtime, picture, request) -> None:
     folder = request.getfixturevalue(tower)
     model = SceneGraphModel.load(folder, runtime=runtime, precision="fp32")
