@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -54,7 +55,7 @@ class Monitor:
         self._node.create_subscription(
             DiagnosticArray, "/diagnostics", self._take_diagnostics, QoSProfile(depth=10)
         )
-        self._client = self._node.create_client(QueryRelations, "query_relations")
+        self._client: Any = self._node.create_client(QueryRelations, "query_relations")
         self._image_topic = image_topic
         self._image_subscription: rclpy.subscription.Subscription | None = None
         self._wants_pictures: Callable[[], bool] = lambda: False
@@ -106,7 +107,7 @@ class Monitor:
         if not done.wait(timeout_s):
             future.cancel()
             return Answer(words, False, f"the node did not answer within {timeout_s:.0f} s")
-        reply = future.result()
+        reply: Any = future.result()
         return Answer(
             words,
             reply.status == QueryStatus.OK,

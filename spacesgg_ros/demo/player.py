@@ -109,9 +109,8 @@ class CameraPlayer:
 
 def _camera_info(recorded: Any) -> CameraInfo:
     # ROS 1 wrote the matrices in capitals.
-    d, k, r, p = (getattr(recorded, n, None) for n in "dkrp")
-    if k is None:
-        d, k, r, p = (getattr(recorded, n) for n in "DKRP")
+    names = "dkrp" if hasattr(recorded, "k") else "DKRP"
+    d, k, r, p = (getattr(recorded, name) for name in names)
     roi = recorded.roi
     return CameraInfo(
         header=Header(frame_id=recorded.header.frame_id),

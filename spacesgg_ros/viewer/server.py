@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if path in _PAGE_FILES:
             name, kind = _PAGE_FILES[path]
-            page = resources.files("spacesgg_ros.viewer").joinpath("page", name)
+            page = resources.files("spacesgg_ros.viewer") / "page" / name
             self._send(HTTPStatus.OK, kind, page.read_bytes())
         elif path == "/events":
             self._stream()
