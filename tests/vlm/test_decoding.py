@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers
 
 from spacesgg_ros.graph import TextIssueKind, parse_graph, write_graph
 from spacesgg_ros.vlm.decoding import Decoded, decode_constrained, decode_freely
@@ -199,6 +200,51 @@ def test_a_choice_the_model_wants_is_taken() -> None:
     constraint = GrammarConstraint(GRAMMAR, write_choice_grammar(["on", "next to", "in"]))
     decode(reciting(" next to"), constraint)
     assert constraint.complete_text == " next to"
+
+
+def test_a_sentencepiece_tokenizer_decodes_tagged_text_unchanged() -> None:
+    tokenizer = make_llama_like_tokenizer()
+    size = tokenizer.get_vocab_size()
+    script = [*tokenizer.encode(PROSE).ids, 2]
+    constraint = GrammarConstraint(
+        GrammarTokenizer(tokenizer, [2], size), write_tagged_grammar(GraphLimits())
+    )
+    runtime = NumberRuntime(lambda seen: np.eye(1, size, script[len(seen)], dtype=np.float32)[0])
+    embeddings = TokenEmbeddings(np.arange(size, dtype=np.float32)[:, None], False)
+    first = runtime.step(np.zeros((0, 1)))
+    decoded = decode_constrained(runtime, embeddings, first, constraint, 400)
+    assert constraint.complete_text.strip() == PROSE
+    assert [*decoded.token_ids, 2] == script
+
+
+def make_llama_like_tokenizer() -> Tokenizer:
+    """Letters, a few merges, bytes as a fallback and "\u2581" for a space."""
+    letters = "\u2581abcdefghijklmnopqrstuvwxyzALR0123456789<>/[],.:"
+    merges = [("\u2581", "s"), ("\u2581s", "t"), ("r", "e"), ("]", "]"), ("<", "/"), ("o", "x")]
+    vocabulary = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *letters]
+    vocabulary += [left + right for left, right in merges]
+    tokenizer = Tokenizer(
+        models.BPE(
+            {token: index for index, token in enumerate(vocabulary)},
+            merges,
+            unk_token="<unk>",
+            byte_fallback=True,
+            fuse_unk=True,
+        )
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace("\u2581", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
+    return tokenizer
 
 
 def test_should_stop_is_asked_after_every_step() -> None:
