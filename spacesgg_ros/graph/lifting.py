@@ -8,6 +8,7 @@ under a weight that favours the box's middle); the numbers come from those alone
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,9 +31,11 @@ _MIN_SAMPLES = 8
 _TRIM = 0.01
 _DEPTH_TAIL = 0.05
 _MAX_RIM_M = 0.01
+_SMALLER_SHARE = 0.7
+_LEFT_SHARE = 0.25
 _MIN_GAP_M = 0.02
 _MAX_GAP_M = 0.12
-_GAP_SHARE = 0.12
+_GAP_SHARE = 0.25
 _ACROSS_GAP_M = 0.008
 _ACROSS_GAP_SAMPLES = 3.0
 _RELATIVE_GAP = 0.02
@@ -52,7 +55,9 @@ class _Patch:
     pixels_per_sample: int
 
 
-def _sample(depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics) -> _Patch | None:
+def _sample(
+    depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics, others: Sequence[BoxPx]
+) -> _Patch | None:
     rows, columns = depth_m.shape
     if not all(math.isfinite(value) for value in box_px):
         return None
@@ -62,7 +67,8 @@ def _sample(depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics) -> _Patch | 
         return None
     stride = max(1, math.ceil(math.sqrt((x1 - x0) * (y1 - y0) / _MAX_SAMPLES)))
     patch = depth_m[y0:y1:stride, x0:x1:stride]
-    v, u = np.nonzero(patch > 0)
+    valid = patch > 0
+    v, u = np.nonzero(_without(valid, (x0, y0, x1, y1), stride, others))
     if len(v) < _MIN_SAMPLES:
         return None
     z = patch[v, u].astype(np.float64)
@@ -74,6 +80,26 @@ def _sample(depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics) -> _Patch | 
     across = np.abs(2.0 * (u + 0.5 - x0) / (x1 - x0) - 1.0)
     down = np.abs(2.0 * (v + 0.5 - y0) / (y1 - y0) - 1.0)
     return _Patch(points, (1.1 - across) * (1.1 - down), stride * stride)
+
+
+def _without(
+    valid: np.ndarray, box: tuple[int, int, int, int], stride: int, others: Sequence[BoxPx]
+) -> np.ndarray:
+    """The valid samples outside the smaller ones of the other boxes, if enough are left."""
+    x0, y0, x1, y1 = box
+    mine = (x1 - x0) * (y1 - y0)
+    kept = valid
+    for a, b, c, d in others:
+        left, top = max(math.floor(a), x0), max(math.floor(b), y0)
+        right, bottom = min(math.ceil(c), x1), min(math.ceil(d), y1)
+        if right <= left or bottom <= top or (c - a) * (d - b) >= _SMALLER_SHARE * mine:
+            continue
+        if kept is valid:
+            kept = valid.copy()
+        rows = slice((top - y0 + stride - 1) // stride, (bottom - y0 + stride - 1) // stride)
+        columns = slice((left - x0 + stride - 1) // stride, (right - x0 + stride - 1) // stride)
+        kept[rows, columns] = False
+    return kept if kept.sum() >= _LEFT_SHARE * valid.sum() else valid
 
 
 def _off_plane(patch: _Patch, plane: SupportPlane, image_share: float) -> tuple[np.ndarray, bool]:
@@ -156,6 +182,7 @@ def lift_box(
     *,
     plane: SupportPlane | None = None,
     up: Vector3 | None = None,
+    others: Sequence[BoxPx] = (),
 ) -> Extent3D | None:
     """Robust 3D extent of the object in a box.
 
@@ -166,6 +193,8 @@ def lift_box(
         intrinsics: of the colour image.
         plane: what the object stands on, if known.
         up: against gravity, optical frame; the plane's normal if not given.
+        others: boxes of the other objects, colour pixels. What lies in a smaller one is taken
+            to be its object's, not this one's, as long as a quarter of the readings is left.
 
     Returns:
         Centre and size in the camera's optical frame, or None where the box is not finite or holds
@@ -183,8 +212,9 @@ def lift_box(
             )
         sx, sy = columns / intrinsics.width, rows / intrinsics.height
         box_px = (box_px[0] * sx, box_px[1] * sy, box_px[2] * sx, box_px[3] * sy)
+        others = [(a * sx, b * sy, c * sx, d * sy) for a, b, c, d in others]
         intrinsics = intrinsics.scaled_to(columns, rows)
-    patch = _sample(depth_m, box_px, intrinsics)
+    patch = _sample(depth_m, box_px, intrinsics, others)
     if patch is None:
         return None
     if up is None and plane is not None:
@@ -199,7 +229,7 @@ def lift_box(
             return _measure(points, patch.pixels_per_sample, 1.0 / intrinsics.fx, plane, up)
     # A handle may stand off its body by a part of the object's own size.
     smaller = min(box_px[2] - box_px[0], box_px[3] - box_px[1]) / intrinsics.fx
-    depth = float(np.median(points[:, 2]))
+    depth = float(np.partition(points[:, 2], len(points) // 2)[len(points) // 2])
     gap_m = min(max(_GAP_SHARE * smaller * depth, _MIN_GAP_M), _MAX_GAP_M)
     cluster = _near_cluster(points[:, 2], weights, gap_m)
     points, weights = points[cluster], weights[cluster]
@@ -229,7 +259,7 @@ def _measure(
     # Work along the line of sight on the ground: its far side is the one that is hidden.
     middle = axes @ points.mean(axis=0)
     reach = math.hypot(middle[0], middle[1])
-    sine_azimuth, cosine_azimuth = middle[0] / reach, middle[1] / reach
+    sine_azimuth, cosine_azimuth = (middle[0] / reach, middle[1] / reach) if reach else (0.0, 1.0)
     ground = points @ axes.T
     sight = np.empty_like(ground)
     sight[:, 0] = cosine_azimuth * ground[:, 0] - sine_azimuth * ground[:, 1]

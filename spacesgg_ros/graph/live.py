@@ -312,6 +312,8 @@ class LiveSceneGraph:
         """Visible objects with extent and layer, and "up" (the given one, or the plane's)."""
         assert self._last is not None
         visible = [t for t in self._tracks.values() if self._visible(t.target.box, self._last)]
+        visible.sort(key=lambda t: t.id)
+        boxes = [clip_box(tuple(t.target.box), width, height) for t in visible]
         depth, camera = frame.depth_m, frame.intrinsics
         usable = (
             depth is not None
@@ -326,18 +328,18 @@ class LiveSceneGraph:
                 depth,
                 camera,
                 up=up,
-                regions=[clip_box(tuple(t.target.box), width, height) for t in visible],
+                regions=boxes,
                 previous=self._plane,
             )
             if up is None and self._plane is not None:
                 up = self._plane.normal
         objects = []
-        for track in sorted(visible, key=lambda t: t.id):
-            box = clip_box(tuple(track.target.box), width, height)
+        for track, box in zip(visible, boxes, strict=True):
             extent = None
             if usable:
                 assert depth is not None and camera is not None
-                extent = lift_box(depth, box, camera, plane=self._plane, up=up)
+                others = [other for other in boxes if other is not box]
+                extent = lift_box(depth, box, camera, plane=self._plane, up=up, others=others)
             score = (track.hits + 1) / (track.hits + track.misses + 2)
             objects.append(
                 SceneObject(track.id, track.label, box, score, 0, extent, track.confirmed_ns)

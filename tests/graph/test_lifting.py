@@ -77,6 +77,45 @@ def test_a_flat_thing_on_the_table_is_not_cut_away(render_scene, solid):
     assert np.linalg.norm(np.subtract(lifted.position, scene.centres[0])) < 0.015
 
 
+def test_what_lies_in_another_box_is_not_the_objects(render_scene, solid):
+    book = solid("box", (0.24, 0.24, 0.02), (0, 0, 0.01))
+    can = solid("cylinder", (0.07, 0.07, 0.12), (-0.14, 0, 0.06))
+    scene = render_scene([book, can], elevation=0.5)
+    plane = fit_support_plane(scene.depth_m, scene.camera)
+    alone, told = (
+        lift_box(scene.depth_m, scene.boxes[0], scene.camera, plane=plane, others=others)
+        for others in ((), scene.boxes[1:])
+    )
+    assert told.ground.height[1] - told.ground.height[0] == pytest.approx(0.02, abs=0.01)
+    assert alone.ground.height[1] > told.ground.height[1]
+
+
+def test_the_table_is_its_own_plane(render_scene, solid):
+    scene = render_scene([solid("box", (0.1, 0.1, 0.2), (0, 0, 0.1))], elevation=0.7)
+    plane = fit_support_plane(scene.depth_m, scene.camera, regions=scene.boxes)
+    table = lift_box(scene.depth_m, (0, 60, 640, 480), scene.camera, plane=plane)
+    assert table.ground.height[1] == pytest.approx(-plane.offset, abs=0.01)
+
+
+def test_the_table_is_preferred_to_the_wider_floor():
+    # A floor 1.5 m below a level camera fills more of the image than the table 0.5 m below.
+    rows = np.arange(480, dtype=np.float64)[:, None] * np.ones((1, 640))
+    slope = np.maximum(rows - CAMERA.cy, 1e-6) / CAMERA.fy
+    depth = np.where(slope > 0.15, 1.5 / slope, np.nan)
+    depth[380:, 250:390] = (0.5 / slope)[380:, 250:390]
+    depth = np.where(depth < 10, depth, np.nan).astype(np.float32)
+    box = (280, 400, 360, 470)
+    assert fit_support_plane(depth, CAMERA).offset == pytest.approx(1.5, abs=0.02)
+    assert fit_support_plane(depth, CAMERA, regions=[box]).offset == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("up", [(0, 0, -1), (0, -1, 0), (1, 0, 0)])
+def test_any_up_gives_finite_numbers(up):
+    lifted = lift_box(wall(1.0), (300, 220, 339, 259), CAMERA, up=up)
+    assert np.isfinite([*lifted.position, *lifted.size]).all()
+    assert lifted.position[2] == pytest.approx(1.0, abs=0.06)
+
+
 @pytest.mark.parametrize("factor", [2, 4])
 def test_depth_at_another_resolution_gives_the_same_place(random_scene, factor):
     _, scene = random_scene(3)
