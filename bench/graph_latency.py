@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from statistics import median
 
 from spacesgg_ros.bench.held_out import read_held_out
@@ -55,7 +56,7 @@ def run(quick: bool = False) -> BenchResult:
             "median_tokens": median(counts["ours"]),
             "median_decoder_steps": median(counts["steps"]),
             "stage_median_ms": {name: round(median(ms), 1) for name, ms in stages.items()},
-            "runtime": str(ours.runtime_info),
+            "runtime": asdict(ours.runtime_info),
             "threads": _THREADS,
             "ratio_per_token": round(per_token, 2),
         },

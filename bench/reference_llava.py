@@ -53,13 +53,15 @@ class ReferenceLlava:
             at = ids.index(self._folder.image_token_id)
             spread = [*ids[:at], *[ids[at]] * self._image_tokens(pixels), *ids[at + 1 :]]
             inputs = torch.tensor([spread])
+            # As the package's runtime does: the model knows no positions beyond its length.
+            room = self._folder.max_length - len(spread)
             output = self._llava.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
                 pixel_values=pixels,
                 do_sample=False,
                 num_beams=1,
-                max_new_tokens=max_new_tokens,
+                max_new_tokens=min(max_new_tokens, room),
             )
         return [int(token) for token in output[0, len(spread) :]]
 
