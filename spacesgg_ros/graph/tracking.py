@@ -33,7 +33,7 @@ def shrink_grey(rgb: np.ndarray, max_width: int = 320) -> tuple[np.ndarray, floa
     Returns:
         ``(h, w)`` uint8 and the factor from full-resolution to its pixels.
     """
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
     rows, columns = grey.shape
     if columns <= max_width:
         return grey, 1.0

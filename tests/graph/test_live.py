@@ -255,3 +255,10 @@ def test_boxes_are_matched_by_label_and_place(old, new, pairs):
 
     found = match_boxes(boxes(old), [n for n, _ in old], boxes(new), [n for n, _ in new])
     assert sorted(found) == pairs
+
+
+@pytest.mark.parametrize("view", ["reversed", "read-only"])
+def test_views_of_other_arrays_are_images_too(view):
+    rgb = frame(1).rgb[..., ::-1] if view == "reversed" else frame(1).rgb.copy()
+    rgb.setflags(write=False)
+    assert started(("mug", MUG)).update(frame(1, rgb=rgb)).objects
