@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import cv2
+
 from spacesgg_ros.resources import resource
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ def run_node(
 ) -> int:
     """Initialise ROS, make the node, start it if ``autostart`` says so, and spin."""
     use_shared_memory_profile()
+    # OpenCV's pool costs the camera path more CPU than it saves, and the model wants the cores.
+    cv2.setNumThreads(1)
     import rclpy
     from rclpy.exceptions import ParameterException
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
