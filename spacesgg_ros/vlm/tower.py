@@ -45,17 +45,15 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     model_type = "spacesgg_tower"
 
     image_size: int = 320
-    patch_size: int = 40
-    """Only tells the processor the token count: ``(image_size / patch_size) ** 2``."""
+    patch_size: int = 46
+    """Only tells the processor the token count: ``(image_size // patch_size) ** 2``."""
     neck_channels: int = 96
     num_classes: int = 91
     hidden_size: int = 0
 
     def __post_init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
-        if self.image_size % 32 or self.image_size % self.patch_size:
-            raise ValueError(
-                f"image_size must be a multiple of 32 and of patch_size, got {self.image_size}"
-            )
+        if self.image_size % 32:
+            raise ValueError(f"image_size must be a multiple of 32, got {self.image_size}")
         # features and their surroundings, class scores, box, distance, Fourier code of the box
         self.hidden_size = 2 * self.neck_channels + self.num_classes + 5 + 4 * 2 * _FOURIER_BANDS
         super().__post_init__(**kwargs)

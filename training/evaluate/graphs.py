@@ -15,12 +15,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from spacesgg_ros.training.model.targets import choose_relations
+from spacesgg_ros.training.scenes.dataset import add_depth_noise, read_shards
 
 from spacesgg_ros.graph import LiveSceneGraph, decode_box
 from spacesgg_ros.graph.boxes import box_iou
 from spacesgg_ros.graph.types import Intrinsics, RGBDFrame, SceneGraph, TextGraph
-from spacesgg_ros.training.model.targets import choose_relations
-from spacesgg_ros.training.scenes.dataset import add_depth_noise, read_shards
 from spacesgg_ros.vlm import SceneGraphModel
 
 Labelled = tuple[str, Sequence[float]]

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from spacesgg_ros.training.scenes.dataset import read_shards
 from torch import nn
 
-from spacesgg_ros.training.scenes.dataset import read_shards
 from spacesgg_ros.vlm.tower import STRIDE, Backbone
 
 IMAGE_MEAN = 127 / 255
@@ -34,7 +34,8 @@ class Boxes:
 def load_labels(shard_dir: Path) -> list[str]:
     """Every label of a rendered set, sorted: the class ids of the tower."""
     shards = sorted(shard_dir.glob("train-*.tar"))
-    return sorted({o["label"] for r, _ in read_shards(shards, images=False) for o in r["objects"]})
+    records = (r for r, _ in read_shards(shards, images=False))
+    return sorted({o["label"] for r in records for o in r["objects"]})
 
 
 def square_pixels(jpeg: bytes, side: int) -> np.ndarray:
@@ -140,7 +141,9 @@ class FeatureSet:
         """``(c3, c4)`` float32 of some frames."""
         places = [self.where[i] for i in indices]
         return tuple(  # type: ignore[return-value]
-            torch.from_numpy(np.stack([files[k][i] for k, i in places])).float()
+            torch.from_numpy(np.stack([files[k][i] for k, i in places]))
+            .float()
+            .contiguous(memory_format=torch.channels_last)
             for files in (self.c3, self.c4)
         )
 

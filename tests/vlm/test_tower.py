@@ -1,0 +1,74 @@
+"""The object-token tower: padding, tokens, registration."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from spacesgg_ros.vlm.tower import (
+    DenseDetections,
+    SpaceSGGTower,
+    SpaceSGGTowerConfig,
+    _SameConv2d,
+)
+
+
+@pytest.fixture(scope="module")
+def tower() -> SpaceSGGTower:
+    torch.manual_seed(0)
+    config = SpaceSGGTowerConfig(image_size=64, patch_size=16, neck_channels=8, num_classes=3)
+    return SpaceSGGTower(config).eval()
+
+
+def test_same_padding_puts_the_odd_pixel_last() -> None:
+    conv = _SameConv2d(1, 1, 3, 2, bias=False)
+    torch.nn.init.constant_(conv.weight, 1.0)
+    x = torch.zeros(1, 1, 4, 4)
+    x[0, 0, 0, 0] = 1
+    # TensorFlow pads 0 before and 1 after, so only the first window sees pixel (0, 0)
+    assert conv(x)[0, 0].tolist() == [[1, 0], [0, 0]]
+
+
+def test_tokens_are_the_peaks_with_their_box_and_distance(tower: SpaceSGGTower) -> None:
+    cells = 8
+    logits = torch.full((1, 3, cells, cells), -9.0)
+    logits[0, 1, 2, 5] = 4.0
+    logits[0, 2, 6, 1] = 2.0
+    sides = torch.ones(1, 4, cells, cells)
+    distance = torch.full((1, 1, cells, cells), 0.25)
+    tokens = tower.tokens(DenseDetections(torch.zeros(1, 8, cells, cells), logits, sides, distance))
+    assert tokens.shape == (1, tower.config.num_tokens, tower.config.hidden_size)
+    scores = tokens[0, :, 16:19] / 4
+    box_and_distance = tokens[0, :, 19:24]
+    assert scores[0].argmax() == 1 and scores[1].argmax() == 2
+    # cell (2, 5): centre (5.5, 2.5), one cell to each side, of 8
+    assert box_and_distance[0].tolist() == pytest.approx([4.5 / 8, 1.5 / 8, 6.5 / 8, 3.5 / 8, 0.25])
+    assert scores[2:].max() < 0.01
+
+
+def test_forward_gives_what_llava_asks_for(tower: SpaceSGGTower) -> None:
+    out = tower(torch.zeros(2, 3, 64, 64), output_hidden_states=True)
+    assert out.hidden_states[-1] is out.last_hidden_state
+    assert out.last_hidden_state.shape == (2, 16, tower.config.hidden_size)
+    assert torch.isfinite(out.last_hidden_state).all()
+
+
+def test_auto_classes_know_the_tower(tower: SpaceSGGTower, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    from transformers import AutoModel
+
+    tower.save_pretrained(tmp_path)
+    again = AutoModel.from_pretrained(tmp_path).eval()
+    x = torch.randn(1, 3, 64, 64)
+    assert torch.equal(again(x).last_hidden_state, tower(x).last_hidden_state)
+
+
+def test_foreign_weights_are_refused(tower: SpaceSGGTower) -> None:
+    with pytest.raises(ValueError, match="not EfficientNet-lite0"):
+        tower.backbone.load_efficientnet_lite0({"a": torch.zeros(1)})
+
+
+def test_image_size_must_fit_the_stride() -> None:
+    with pytest.raises(ValueError, match="multiple of 32"):
+        SpaceSGGTowerConfig(image_size=300)
