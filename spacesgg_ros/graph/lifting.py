@@ -31,6 +31,9 @@ _MIN_SAMPLES = 8
 _TRIM = 0.01
 _DEPTH_TAIL = 0.05
 _MAX_RIM_M = 0.01
+_FOOT_SHARE = 0.6
+_FOOT_SHARE_STEEP = 0.9
+_STEEP_SINE = 0.6
 _SMALLER_SHARE = 0.7
 _LEFT_SHARE = 0.25
 _MIN_GAP_M = 0.02
@@ -267,10 +270,10 @@ def _measure(
     sight[:, 2] = ground[:, 2]
     intervals = _intervals(np.concatenate([sight, ground[:, :2], points], axis=1))
     (left, right), (near, far), (bottom, top) = intervals[:3]
-    if plane is not None and up is not None:
-        bottom = _base(float(bottom), float(top), plane)
     elevation = -middle[2] / max(float(np.linalg.norm(middle)), 1e-9) if up is not None else 0.5
     sine = abs(float(elevation))
+    if plane is not None and up is not None:
+        bottom = _base(float(bottom), float(top), sine, plane)
     # The far rim loses a row of samples: cameras drop readings at depth jumps.
     row = pixel_rad * math.sqrt(pixels_per_sample) * median / max(sine, 0.2)
     far = far + min(row, _MAX_RIM_M)
@@ -309,10 +312,15 @@ def _measure(
     )
 
 
-def _base(bottom: float, top: float, plane: SupportPlane) -> float:
-    """Lower end of an object along up: the plane, if its visible part nearly reaches it."""
+def _base(bottom: float, top: float, sine: float, plane: SupportPlane) -> float:
+    """Lower end of an object along up: the plane, if its visible part reaches far enough down.
+
+    From steeply above an object hides its own lower part, so that its foot is not expected to
+    be seen; ``sine`` is that of the camera's elevation over it.
+    """
     surface = -plane.offset
-    if bottom - surface < max(0.03, 0.6 * (top - surface)):
+    share = _FOOT_SHARE if sine < _STEEP_SINE else _FOOT_SHARE_STEEP
+    if bottom - surface < max(0.03, share * (top - surface)):
         return min(surface, top)
     return bottom
 
