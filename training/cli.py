@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import time
 from collections.abc import Callable
@@ -148,12 +149,9 @@ def evaluate(
         console.print(f"no frames of split {split!r} in {data}: run `spacesgg scenes render` first")
         raise typer.Exit(3)
     loaded = SceneGraphModel.load(model, precision=precision)
-    scores = None
     running = evaluate_graphs(loaded, shards, limit)
-    for scores in track(running, f"evaluating {split}", total=limit, console=console):
-        pass
-    if scores is None:
-        raise typer.Exit(3)
+    steps = track(running, f"evaluating {split}", total=limit, console=console)
+    scores = collections.deque(steps, maxlen=1).pop()
     report = {"model": loaded.model_id, "precision": loaded.runtime_info.precision, "split": split}
     report |= scores.summary()
     text = json.dumps(report, indent=1)

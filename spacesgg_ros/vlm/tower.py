@@ -1,9 +1,9 @@
 """A small convolutional vision tower whose tokens are objects, for LLaVA.
 
 EfficientNet-lite0 features, a three-level pyramid, and a dense centre-point head (CenterNet,
-arXiv 1904.07850) that is trained with boxes first. The tower's tokens are the strongest
-``num_tokens`` peaks of that head's class map, strongest first; each carries what the decoder needs to
-name and to place an object: local and surrounding features, class scores, box and distance.
+arXiv 1904.07850) that is trained with boxes first. The tower's tokens are the ``num_tokens``
+strongest peaks of that head's class map, strongest first. Each carries what the decoder needs
+to name and to place an object: local and surrounding features, class scores, box and distance.
 LLaVA's projector and decoder then read them like patch tokens.
 
 Importing this module registers the tower with ``transformers``' Auto classes, so a folder
@@ -200,7 +200,6 @@ class SpaceSGGTower(PreTrainedModel):
 
     config_class = SpaceSGGTowerConfig
     main_input_name = "pixel_values"
-    _no_split_modules = ["_InvertedResidual"]
 
     def __init__(self, config: SpaceSGGTowerConfig) -> None:
         super().__init__(config)
@@ -223,7 +222,7 @@ class SpaceSGGTower(PreTrainedModel):
 
     def tokens(self, maps: DenseDetections) -> torch.Tensor:
         """``(B, num_tokens, hidden_size)``: the strongest peaks, strongest first."""
-        batch, _, rows, columns = maps.class_logits.shape
+        rows, columns = maps.class_logits.shape[-2:]
         strength = maps.class_logits.amax(1, keepdim=True)
         is_peak = functional.max_pool2d(strength, 3, 1, 1) == strength
         ranked = torch.where(is_peak, strength, strength - 100.0).flatten(1)

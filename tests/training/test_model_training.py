@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from spacesgg_ros.training.model import checkpoint, llava_training, tower_data, tower_training
+import torch
 
 from spacesgg_ros.graph import parse_graph
+from spacesgg_ros.training.model import checkpoint, llava_training, tower_data, tower_training
 from spacesgg_ros.vlm.tower import DenseDetections, SpaceSGGTower, SpaceSGGTowerConfig
 
 LABELS = ["apple", "bowl", "mug", "spoon", "table"]

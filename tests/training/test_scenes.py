@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spacesgg_ros.training.scenes import assets, dataset, truth
-from spacesgg_ros.training.scenes.dataset import SceneSetConfig, add_depth_noise, read_shards
 
 from spacesgg_ros.graph.types import Intrinsics
+from spacesgg_ros.training.scenes import assets, dataset, truth
+from spacesgg_ros.training.scenes.dataset import SceneSetConfig, add_depth_noise, read_shards
 from tests.training.conftest import box_model
 
 K = Intrinsics(100.0, 100.0, 79.5, 59.5, 160, 120)
@@ -90,7 +90,7 @@ def test_rendered_depth_and_ids_are_exact() -> None:
     )
     drawables = [Drawable(part, np.eye(4), 7) for part in cube.parts]
     rgb, depth, ids = Renderer(160, 120).render(drawables, camera, light, np.zeros(3), 1.0)
-    rows, columns = np.nonzero(ids == 7)
+    columns = np.nonzero(ids == 7)[1]
     # the face at y = -0.2 is 1.8 m away: 0.4 m / 1.8 m * 100 px = 22.2 px wide
     assert 22 <= columns.max() - columns.min() + 1 <= 23
     assert (columns.min() + columns.max()) / 2 == pytest.approx(79.5, abs=0.6)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from spacesgg_ros.training.model.targets import choose_relations, mirror_record, target_graph
-
 from spacesgg_ros.graph import parse_graph, write_graph
+from spacesgg_ros.training.model.targets import choose_relations, mirror_record, target_graph
 
 
 def test_each_subject_says_support_then_neighbour_then_table(record: dict) -> None:

@@ -8,6 +8,7 @@ every unambiguous relation that holds, against model and depth together, as the 
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from spacesgg_ros.training.model.targets import choose_relations
-from spacesgg_ros.training.scenes.dataset import add_depth_noise, read_shards
 
 from spacesgg_ros.graph import LiveSceneGraph, decode_box
 from spacesgg_ros.graph.boxes import box_iou
 from spacesgg_ros.graph.types import Intrinsics, RGBDFrame, SceneGraph, TextGraph
+from spacesgg_ros.training.model.targets import choose_relations
+from spacesgg_ros.training.scenes.dataset import add_depth_noise, read_shards
 from spacesgg_ros.vlm import SceneGraphModel
 
 Labelled = tuple[str, Sequence[float]]
@@ -97,16 +98,13 @@ def evaluate_graphs(
 ) -> Iterator[GraphScores]:
     """Score frame by frame; yields the running scores after each frame."""
     objects, triplets, all_triplets = Tally(), Tally(), Tally()
-    precise = unparsed = tokens = frames = 0
-    for record, files in read_shards(shards):
-        if limit is not None and frames >= limit:
-            return
+    precise = unparsed = tokens = 0
+    for frames, (record, files) in enumerate(itertools.islice(read_shards(shards), limit), 1):
         rgb = cv2.cvtColor(
             cv2.imdecode(np.frombuffer(files["jpg"], np.uint8), cv2.IMREAD_COLOR),
             cv2.COLOR_BGR2RGB,
         )
         written = model.write_graph(rgb)
-        frames += 1
         tokens += written.token_count
         unparsed += bool(written.graph.issues)
         truth = [(o["label"], o["box_px"]) for o in record["objects"]]

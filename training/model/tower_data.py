@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from spacesgg_ros.training.scenes.dataset import read_shards
 from torch import nn
 
+from spacesgg_ros.training.scenes.dataset import read_shards
 from spacesgg_ros.vlm.tower import STRIDE, Backbone
 
 IMAGE_MEAN = 127 / 255

@@ -128,7 +128,7 @@ def write_attribution(models: Iterable[Model], path: Path) -> None:
 def _read_labelled(label_map: dict[str, dict]) -> Iterable[Model]:
     if not LIBRARY_DIR.is_dir():
         raise AssetError(
-            f"no furniture in {LIBRARY_DIR}: install it with `apt-get install sweethome3d-furniture`"
+            f"no furniture in {LIBRARY_DIR}: `apt-get install sweethome3d-furniture` brings it"
         )
     libraries: dict[str, tuple[zipfile.ZipFile, dict[str, dict[str, str]]]] = {}
     for label, entry in label_map.items():
