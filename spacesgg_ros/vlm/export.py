@@ -50,7 +50,8 @@ def export_model(
     """Write ``onnx/`` for a model folder and compare it with torch.
 
     Args:
-        precisions: of "fp32", "fp16", "int8"; fp32 is always made, as the others' source.
+        precisions: of "fp32", "fp16", "int8"; fp32 is always made, as the others' source, and
+            so is whatever an earlier export there holds.
         out: the folder to write to; default ``onnx/`` in the model folder, where the runtime
             looks for it.
         report: called with a line before each stage.
@@ -61,8 +62,10 @@ def export_model(
     unknown = set(precisions) - set(PRECISIONS)
     if unknown:
         raise ModelError(f"unknown precision {sorted(unknown)}; expected {', '.join(PRECISIONS)}")
-    precisions = [name for name in PRECISIONS if name == "fp32" or name in precisions]
     folder = open_folder(model)
+    target = out or folder.path / ONNX_FOLDER
+    wanted = {"fp32", *precisions, *_read_exported(target)}
+    precisions = [name for name in PRECISIONS if name in wanted]
     try:
         require("onnx", "torch")
         require("onnxscript", "torch")
@@ -73,7 +76,6 @@ def export_model(
     report("loading the model")
     llava = load_llava(folder, "float32", attention="eager")
     shape = _read_decoder_spec(llava)  # first: it refuses in no time what cannot be exported
-    target = out or folder.path / ONNX_FOLDER
     target.mkdir(parents=True, exist_ok=True)
     pixels = _make_pixels(folder)
     parts = {precision: dict.fromkeys(PARTS, "") for precision in precisions}
@@ -115,6 +117,14 @@ def export_model(
     )
     manifest.write(target)
     return manifest
+
+
+def _read_exported(target: Path) -> set[str]:
+    """Precisions of an earlier export; none where its manifest cannot be read."""
+    try:
+        return set(Manifest.read(target).parts) & set(PRECISIONS)
+    except ModelError:
+        return set()
 
 
 def compare_with_torch(

@@ -28,7 +28,7 @@ _CACHE_BLOCK = 256
 _ONE_THREAD_UP_TO = 512
 """Hidden size up to which handing a decoder's small products to a second thread costs more
 than it saves (measured: 192 hidden, 4 layers: 1 thread 2.2 times as fast as 2)."""
-# ONNX Runtime's exceptions share no base but RuntimeError-like built-ins.
+# ONNX Runtime's exceptions have no common base below Exception.
 _ORT_ERRORS = (
     RuntimeError,
     ValueError,
@@ -64,7 +64,7 @@ class OnnxRuntime:
         manifest = Manifest.read(onnx_folder)
         notes: list[str] = []
         used = _choose_provider(provider, notes)
-        chosen = _choose_precision(manifest, precision, provider, used, folder.path, notes)
+        chosen = _choose_precision(manifest, precision, used, folder.path, notes)
         manifest.check(folder, onnx_folder, chosen)
         self._open(manifest, onnx_folder, provider, used, chosen, threads, notes)
 
@@ -197,7 +197,6 @@ def _choose_provider(requested: str, notes: list[str]) -> str:
 def _choose_precision(
     manifest: Manifest,
     precision: str,
-    requested: str,
     used: str,
     folder: Path,
     notes: list[str],
@@ -220,8 +219,6 @@ def _choose_precision(
         )
     if used == "cpu" and precision == "fp16":
         notes.append("fp16 on the CPU is computed through fp32 casts and is slower than fp32.")
-        if requested != "cpu":
-            _LOG.debug("fp16 kept on the CPU because it was asked for by name")
     return precision
 
 

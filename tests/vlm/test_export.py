@@ -123,6 +123,13 @@ def test_other_architectures_are_refused_with_the_reason(
     assert not (folder / "onnx" / "manifest.json").exists()
 
 
+def test_exporting_one_precision_more_keeps_the_others(broken_folder) -> None:
+    from spacesgg_ros.vlm.export import export_model
+
+    export_model(broken_folder, ("fp16",))
+    assert SceneGraphModel.load(broken_folder).runtime_info.precision == "int8"
+
+
 def test_an_unknown_precision_is_refused(clip_folder) -> None:
     from spacesgg_ros.vlm.export import export_model
 
