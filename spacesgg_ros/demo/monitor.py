@@ -18,6 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from spacesgg_ros.demo.graph_messages import graph_from_message
+from spacesgg_ros.demo.questions import describe
 from spacesgg_ros.demo.statistics import Answer, GraphStatistics, NodeReport
 from spacesgg_ros.graph.query import QueryStatus
 from spacesgg_ros.graph.types import SceneGraph
@@ -152,34 +153,3 @@ class Monitor:
             self._node.destroy_subscription(self._image_subscription)
             self._image_subscription = None
             self._pictures.clear()
-
-
-def describe(question: Question) -> str:
-    """A question in words."""
-    seen = "" if question.viewpoint in ("", "camera") else f", seen from the {question.viewpoint}"
-    subject = question.subject or "what"
-    predicate = question.predicate or "related to"
-    return f"{subject} {predicate} {question.object or 'what'}{seen}?"
-
-
-def choose_question(graph: SceneGraph) -> Question | None:
-    """A question this graph can answer: about its best-founded relation, None without any."""
-    if not graph.relations:
-        return None
-    best = min(graph.relations, key=lambda r: (_TRUST.index(r.source.name), -r.score))
-    subject, target = graph.object_by_id(best.subject_id), graph.object_by_id(best.object_id)
-    if subject is None or target is None:
-        return None
-    return Question(
-        subject=_name(graph, subject.id, subject.label),
-        object=_name(graph, target.id, target.label),
-    )
-
-
-_TRUST = ("BOTH", "GEOMETRY", "MODEL", "CONTRADICTED")
-
-
-def _name(graph: SceneGraph, object_id: int, label: str) -> str:
-    """The label, or the id where several objects bear the label."""
-    same = sum(item.label == label for item in graph.objects)
-    return label if same == 1 else f"#{object_id}"

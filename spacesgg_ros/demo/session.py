@@ -19,6 +19,7 @@ from rich.live import Live
 
 from spacesgg_ros.demo import DemoError
 from spacesgg_ros.demo.processes import Child
+from spacesgg_ros.demo.questions import choose_question
 from spacesgg_ros.demo.recording import Recording
 from spacesgg_ros.demo.statistics import Answer, Summary, summarize
 from spacesgg_ros.demo.terminal import progress_line, render
@@ -246,8 +247,6 @@ class DemoSession:
 
     def _ask_once(self, monitor: Monitor, now: float) -> None:
         """One query, once the model has looked for a while and the graph has something to say."""
-        from spacesgg_ros.demo.monitor import choose_question
-
         if self._answer is not None or self._ready_s is None:
             return
         with monitor.lock:

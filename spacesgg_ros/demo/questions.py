@@ -1,0 +1,43 @@
+"""The question the demo asks by itself, and questions in words."""
+
+from __future__ import annotations
+
+from spacesgg_ros.graph.types import SceneGraph
+from spacesgg_ros.viewer.state import Question
+
+_TRUST = ("BOTH", "GEOMETRY", "MODEL", "CONTRADICTED")
+
+
+def describe(question: Question) -> str:
+    """A question in words."""
+    seen = "" if question.viewpoint in ("", "camera") else f", seen from the {question.viewpoint}"
+    subject, relation, target = question.subject, question.predicate, question.object
+    if subject and target:
+        words = (
+            f"Is {subject} {relation} {target}"
+            if relation
+            else (f"How is {subject} related to {target}")
+        )
+    else:
+        words = f"What is {subject} {relation or 'related to'} {target}"
+    return f"{' '.join(words.split())}{seen}?"
+
+
+def choose_question(graph: SceneGraph) -> Question | None:
+    """A question this graph can answer: about its best-founded relation, None without any."""
+    if not graph.relations:
+        return None
+    best = min(graph.relations, key=lambda r: (_TRUST.index(r.source.name), -r.score))
+    subject, target = graph.object_by_id(best.subject_id), graph.object_by_id(best.object_id)
+    if subject is None or target is None:
+        return None
+    return Question(
+        subject=_name(graph, subject.id, subject.label),
+        object=_name(graph, target.id, target.label),
+    )
+
+
+def _name(graph: SceneGraph, object_id: int, label: str) -> str:
+    """The label, or the id where several objects bear the label."""
+    same = sum(item.label == label for item in graph.objects)
+    return label if same == 1 else f"#{object_id}"
