@@ -30,6 +30,7 @@ from spacesgg_ros.node.diagnostics import (
     DropReporter,
     Level,
     Status,
+    now_s,
     report_model,
     to_message,
 )
@@ -83,6 +84,7 @@ class SceneGraphNode(LifecycleNode):
         self._load = load
         self._values = NodeParameters()
         self._declared = False
+        self._logged: dict[str, tuple[Level, float]] = {}
         self._drops = DropCounters()
         self._drop_reporter = DropReporter(self._drops)
         self._worker: ModelWorker | None = None
@@ -282,11 +284,21 @@ class SceneGraphNode(LifecycleNode):
         self._log_state((camera, model, graph))
 
     def _log_state(self, statuses: tuple[Status, ...]) -> None:
-        """Operators without a diagnostics viewer see the same sentences, seldom."""
+        """Operators without a diagnostics viewer see the same sentences: once, then seldom."""
+        now = now_s()
         for status in statuses:
-            if status.level is not Level.OK:
-                text = f"{status.name.split(': ')[-1]}: {'; '.join(status.sentences)}"
-                self.get_logger().warning(text, throttle_duration_sec=_WARN_PERIOD_S)
+            level, logged_s = self._logged.get(status.name, (Level.OK, -_WARN_PERIOD_S))
+            due = now - logged_s >= _WARN_PERIOD_S
+            if status.level > level or (due and status.level != level) or (due and level):
+                text = f"{status.name.split(': ')[-1]}: {'; '.join(status.sentences) or 'ok'}"
+                # rclpy allows one severity for each line of code.
+                if status.level is Level.OK:
+                    self.get_logger().info(text)
+                elif status.level is Level.WARN:
+                    self.get_logger().warning(text)
+                else:
+                    self.get_logger().error(text)
+                self._logged[status.name] = (status.level, now)
 
 
 def _descriptor(bounds: Bounds) -> ParameterDescriptor:

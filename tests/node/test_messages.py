@@ -6,8 +6,6 @@ pytest.importorskip("rclpy", reason="needs the extra 'ros'")
 pytest.importorskip("spacesgg_ros.msg", reason="needs the compiled messages")
 
 import numpy as np
-from spacesgg_ros.msg import SceneRelation as RelationMessage
-from spacesgg_ros.srv import DescribeRelation, QueryRelations
 from std_msgs.msg import Header
 
 from spacesgg_ros.graph import (
@@ -18,6 +16,7 @@ from spacesgg_ros.graph import (
     SceneObject,
     SceneRelation,
 )
+from spacesgg_ros.msg import SceneRelation as RelationMessage
 from spacesgg_ros.node.describe import DescribeStatus, DescribeTask
 from spacesgg_ros.node.diagnostics import (
     DropReporter,
@@ -38,6 +37,7 @@ from spacesgg_ros.node.messages import (
     rgb_to_message,
     stamp_to_ns,
 )
+from spacesgg_ros.srv import DescribeRelation, QueryRelations
 
 EXTENT = Extent3D((0.1, 0.2, 0.9), (0.08, 0.1, 0.08), 0.86, 0.9, 0.94, 0.003, 512)
 MUG = SceneObject(3, "mug", (10.4, 20.0, 60.2, 90.0), 0.8, 2, EXTENT, 1_500_000_000)

@@ -18,18 +18,18 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="needs the extra 'ros'")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
-from rcl_interfaces.srv import SetParametersAtomically  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import QoSProfile  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
-from spacesgg_ros.msg import SceneGraph  # noqa: E402
-from spacesgg_ros.srv import DescribeRelation, QueryRelations  # noqa: E402
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, Image
 
-from spacesgg_ros.node.main import use_shared_memory_profile  # noqa: E402
+from spacesgg_ros.msg import SceneGraph
+from spacesgg_ros.node.main import use_shared_memory_profile
+from spacesgg_ros.srv import DescribeRelation, QueryRelations
 
 SCRIPT = Path(__file__).with_name("scripted_node.py")
 WIDTH, HEIGHT = 320, 240

@@ -6,8 +6,9 @@ pytest.importorskip("rclpy", reason="needs the extra 'ros'")
 
 from rcl_interfaces.srv import DescribeParameters
 from sensor_msgs.msg import Image
-from spacesgg_ros.srv import DescribeRelation, QueryRelations
 from visualization_msgs.msg import MarkerArray
+
+from spacesgg_ros.srv import DescribeRelation, QueryRelations
 
 OK, WARN, ERROR = 0, 1, 2
 
