@@ -64,6 +64,8 @@ def run(quick: bool = False) -> BenchResult:
             "drops": summary.drops,
             "stage_median_ms": meter.stage_median_ms(),
         },
+        baseline={"budget_ms": _BAR_MS},
+        ratio=round(_BAR_MS / cpu_ms, 2),
         bar=f"median <= {_BAR_MS:g} ms of CPU a frame at 640x480 with {len(BLOCKS)} objects",
         passed=cpu_ms <= _BAR_MS,
         quick=quick,
