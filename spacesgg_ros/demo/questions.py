@@ -23,10 +23,16 @@ def describe(question: Question) -> str:
     return f"{' '.join(words.split())}{seen}?"
 
 
-def choose_question(graph: SceneGraph) -> Question | None:
-    """A question this graph can answer: about its best-founded relation, None without any."""
+def choose_question(graph: SceneGraph, even_without_relations: bool = False) -> Question | None:
+    """A question this graph can answer: about its best-founded relation.
+
+    Without relations None or, if so wished, what the first object is related to.
+    """
     if not graph.relations:
-        return None
+        if not even_without_relations or not graph.objects:
+            return None
+        first = graph.objects[0]
+        return Question(subject=_name(graph, first.id, first.label))
     best = min(graph.relations, key=lambda r: (_TRUST.index(r.source.name), -r.score))
     subject, target = graph.object_by_id(best.subject_id), graph.object_by_id(best.object_id)
     if subject is None or target is None:

@@ -186,6 +186,7 @@ class DemoSession:
                 time.sleep(_REFRESH_S)
                 now = time.monotonic()
                 if self._is_over(monitor, node, player, now, started):
+                    self._ask_once(monitor, now, at_the_end=True)
                     break
                 if not playing and monitor.hears_node():
                     playing = True
@@ -245,15 +246,16 @@ class DemoSession:
         limit = self._options.seconds
         return limit is not None and now - self._ready_s >= limit
 
-    def _ask_once(self, monitor: Monitor, now: float) -> None:
+    def _ask_once(self, monitor: Monitor, now: float, at_the_end: bool = False) -> None:
         """One query, once the model has looked for a while and the graph has something to say."""
         if self._answer is not None or self._ready_s is None:
             return
         with monitor.lock:
             graph = monitor.statistics.latest
-        if now - self._ready_s < _QUERY_AFTER_S or graph is None or not graph.objects:
+        waited = now - self._ready_s >= _QUERY_AFTER_S or at_the_end
+        if not waited or graph is None or not graph.objects:
             return
-        question = self._options.query or choose_question(graph)
+        question = self._options.query or choose_question(graph, even_without_relations=at_the_end)
         if question is None:
             return
         self._answer = monitor.ask(question)

@@ -23,6 +23,8 @@ def test_a_label_that_two_objects_bear_is_asked_by_id():
 
 def test_a_graph_without_relations_raises_no_question():
     assert choose_question(graph()) is None
+    assert choose_question(graph(labels=("cup",)), even_without_relations=True) == Question("cup")
+    assert choose_question(graph(labels=()), even_without_relations=True) is None
 
 
 @pytest.mark.parametrize(
