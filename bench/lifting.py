@@ -6,11 +6,19 @@ import numpy as np
 
 from spacesgg_ros.bench.held_out import HeldOutFrame, read_held_out
 from spacesgg_ros.bench.result import BenchError, BenchResult
-from spacesgg_ros.graph import LiveSceneGraph, RGBDFrame, TextGraph, TextObject, encode_box
+from spacesgg_ros.graph import (
+    LiveSceneGraph,
+    RGBDFrame,
+    TextGraph,
+    TextObject,
+    box_area,
+    encode_box,
+)
 from spacesgg_ros.graph.types import BoxPx
 
 _WITHIN_M = 2.0
 _BAR_M = 0.02
+_IN_FULL_VIEW = 0.9
 
 
 def run(quick: bool = False) -> BenchResult:
@@ -20,15 +28,17 @@ def run(quick: bool = False) -> BenchResult:
     baseline is what most detectors' 3D add-ons do: the median depth of the box, unprojected at
     the box's centre.
     """
-    ours, naive, missing = [], [], 0
+    ours, naive, in_full_view, missing = [], [], [], 0
     for frame in read_held_out(3 if quick else None):
-        for truth, lifted, box in _lift_frame(frame):
+        for truth, lifted, box, visible in _lift_frame(frame):
             if np.linalg.norm(truth) > _WITHIN_M:
                 continue
             if lifted is None:
                 missing += 1
                 continue
             ours.append(float(np.linalg.norm(lifted - truth)))
+            if visible >= _IN_FULL_VIEW:
+                in_full_view.append(ours[-1])
             naive.append(float(np.linalg.norm(_unproject_median(frame, box) - truth)))
     if not ours:
         raise BenchError("no held-out object could be lifted at all")
@@ -39,6 +49,7 @@ def run(quick: bool = False) -> BenchResult:
             "objects": len(ours),
             "without_position": missing,
             **_spread(ours),
+            "in_full_view": {"objects": len(in_full_view), **_spread(in_full_view)},
         },
         baseline={"method": "median depth at the box's centre", **_spread(naive)},
         ratio=round(float(np.median(naive)) / error, 2),
@@ -50,8 +61,9 @@ def run(quick: bool = False) -> BenchResult:
 
 def _lift_frame(
     frame: HeldOutFrame,
-) -> list[tuple[np.ndarray, np.ndarray | None, BoxPx]]:
-    """(true centre, lifted centre or None, box) of every object but the table (index 0)."""
+) -> list[tuple[np.ndarray, np.ndarray | None, BoxPx, float]]:
+    """(true centre, lifted centre or None, box, visible share of the whole object's box) of every
+    object but the table (index 0)."""
     height, width = frame.rgb.shape[:2]
     truths = [item for item in frame.record["objects"] if item["index"] != 0]
     # Labels are numbers here, so that each lifted object finds its truth again.
@@ -70,7 +82,10 @@ def _lift_frame(
     for number, item in enumerate(truths):
         extent = lifted.get(str(number))
         position = None if extent is None else np.array(extent.position)
-        result.append((np.array(item["position_camera"]), position, tuple(item["box_px"])))
+        box = tuple(item["box_px"])
+        seen, whole = box_area(np.array([box, item["amodal_box_px"]]))
+        visible = float(seen / max(1.0, whole))
+        result.append((np.array(item["position_camera"]), position, box, visible))
     return result
 
 
@@ -83,5 +98,7 @@ def _unproject_median(frame: HeldOutFrame, box: BoxPx) -> np.ndarray:
 
 
 def _spread(errors: list[float]) -> dict[str, float]:
+    if not errors:
+        return {}
     p50, p90 = (1e3 * float(np.percentile(errors, p)) for p in (50, 90))
     return {"median_mm": round(p50, 1), "p90_mm": round(p90, 1)}

@@ -153,7 +153,8 @@ class DemoSession:
             player = Child("recorded_camera", self._player_command(), os.environ, folder)
             children.append(player)
             self._console.print(
-                f"To look in from another terminal: export ROS_DOMAIN_ID={self._domain}"
+                "Ctrl-C ends it. To look in from another terminal: "
+                f"export ROS_DOMAIN_ID={self._domain}"
                 + (" ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST" if self._options.local_only else ""),
                 soft_wrap=True,
                 highlight=False,

@@ -94,7 +94,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A page that is closed while it is served is no error; all else is shown."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
@@ -114,6 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "spacesgg"
     sys_version = ""
+    timeout = 30.0  # a page that neither sends nor reads for so long is let go
 
     def do_GET(self) -> None:
         if not self._is_local():
@@ -195,8 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
                     text = json.dumps(_finite(update.to_dict()), separators=(",", ":"))
                     self.wfile.write(f"data: {text}\n\n".encode())
                 self.wfile.flush()
-        except ConnectionError:
-            pass  # the page was closed
+        except (ConnectionError, TimeoutError):
+            pass  # the page was closed or sleeps
         finally:
             state.leave()
 
