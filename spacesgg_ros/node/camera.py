@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -134,8 +135,17 @@ class CameraInput:
             inputs += [("depth", self.depth_meter, flat), ("camera_info", self.info_meter, flat)]
         topics = [subscription.topic_name for subscription in self._subscriptions]
         for (what, meter, consequence), topic in zip(inputs, topics, strict=False):
+            # A calibration stays true when its topic falls silent.
+            known = what == "camera_info" and self._info is not None
             judge_input(
-                status, what, topic, meter, staleness, self._active_since_s, now_s(), consequence
+                status,
+                what,
+                topic,
+                meter,
+                Staleness(math.inf, math.inf) if known else staleness,
+                self._active_since_s,
+                now_s(),
+                consequence,
             )
         status.put("time_jumps", self._pairer.resets)
         status.put("waits_for_depth", self._pairer.waits_for_depth)
