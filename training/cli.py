@@ -72,7 +72,7 @@ def train_tower(
     minutes: Annotated[float, typer.Option(min=0.1, help="wall time")] = 20,
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
-    """Step 1: teach the vision tower boxes, names and distances."""
+    """Step 1: teach the vision tower boxes, names and distances; goes on from the run's tower."""
     import torch
 
     from .model import checkpoint, tower_data, tower_training
@@ -82,6 +82,8 @@ def train_tower(
     labels = tower_data.load_labels(data)
     (run / "labels.json").write_text(json.dumps(labels))
     tower = checkpoint.build_tower(labels)
+    if (run / "tower.pt").exists():
+        tower.load_state_dict(torch.load(run / "tower.pt", weights_only=True))
     shards = sorted([*data.glob("train-*.tar"), *data.glob("val-*.tar")])
     for shard in track(shards, "caching frozen features", console=console):
         tower_data.cache_features(
