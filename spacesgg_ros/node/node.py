@@ -256,8 +256,13 @@ class SceneGraphNode(LifecycleNode):
 
     def _on_graph(self, frame: FrameGraph) -> None:
         output = self._output
-        if output is not None and self._frames is not None:
+        if output is None or self._frames is None:
+            return
+        try:
             output.publish(frame, self._values)
+        except RuntimeError:  # rclpy's, when an interrupt shut ROS down meanwhile
+            if self.context.ok():
+                raise
 
     # --- diagnostics ---------------------------------------------------------------------------
 

@@ -1,5 +1,8 @@
 """The node as a robot sees it: topics in, topics out, services, lifecycle."""
 
+import signal
+import time
+
 import pytest
 
 pytest.importorskip("rclpy", reason="needs the extra 'ros'")
@@ -175,3 +178,23 @@ def test_a_wrong_parameter_at_the_start_ends_with_the_reason(bench, capfd):
     assert bench.process.wait(30) == 2
     bench.process = None
     assert "one of cpu, cuda, tensorrt" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_ends_the_node_cleanly_in_the_midst_of_work(name, bench, capfd):
+    bench.start(seconds=30.0)
+    bench.run_until(lambda: len(bench.graphs) > 3, "graphs", bench.send, rate=60)
+    request = DescribeRelation.Request(task=2, question="What is here?")
+    bench.describe.call_async(request)
+    before = len(bench.graphs)
+    bench.run_until(lambda: len(bench.graphs) > before + 3, "graphs", bench.send, rate=60)
+    bench.process.send_signal(getattr(signal, name))
+    deadline = time.monotonic() + 10
+    while bench.process.poll() is None:
+        assert time.monotonic() < deadline
+        bench.stamp_ns += 16_000_000
+        bench.send()
+        bench.executor.spin_once(timeout_sec=0.01)
+    assert bench.process.returncode == 0
+    bench.process = None
+    assert "Traceback" not in capfd.readouterr().err
