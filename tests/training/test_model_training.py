@@ -73,14 +73,14 @@ def test_coordinate_loss_prefers_near_misses(tmp_path: Path) -> None:
 
 
 def test_bucketed_batches_visit_every_frame_once_an_epoch() -> None:
-    answers = [([0] * (1 + k % 7), [0] * (1 + k % 7)) for k in range(100)]
-    batches = llava_training.bucketed_batches(answers, 8, np.random.default_rng(0))
+    examples = [llava_training.Example(k, 0, [0] * (1 + k % 7), 0) for k in range(100)]
+    batches = llava_training.bucketed_batches(examples, 8, np.random.default_rng(0))
     seen: list[int] = []
     spread = []
     while len(seen) < 100:
         batch = next(batches)
-        seen += [i for i, _ in batch]
-        lengths = [len(answers[i][side]) for i, side in batch]
+        seen += [e.frame for e in batch]
+        lengths = [len(e.ids) for e in batch]
         spread.append(max(lengths) - min(lengths))
     assert sorted(seen) == list(range(100))
     assert max(spread) <= 1
@@ -92,9 +92,12 @@ def test_answers_alone_carry_loss_and_a_tiny_llava_learns_its_scene(
     torch.manual_seed(0)
     model, tokenizer = checkpoint.build_llava(tower, LABELS, tmp_path, hidden_size=64, layers=1)
     texts = llava_training.TextSet.build([record], tokenizer)
-    decoded = tokenizer.decode(texts.graphs[0][0], skip_special_tokens=False)
-    assert decoded.endswith("</s>")
-    assert len(parse_graph(decoded.removesuffix("</s>")).relations) == 4
+    plain = texts.graphs[0]
+    learnt = tokenizer.decode(plain.ids[plain.learn_from :], skip_special_tokens=False)
+    assert learnt.endswith("</s>")
+    assert len(parse_graph(learnt.removesuffix("</s>")).relations) == 4
+    question = texts.questions[0]
+    assert tokenizer.decode(question.ids[question.learn_from :]) == "in"
     tokens = np.random.default_rng(0).normal(size=(1, 2, 16, tower.config.hidden_size))
     entries: list[dict] = []
     recipe = llava_training.LlavaRecipe(
@@ -103,11 +106,10 @@ def test_answers_alone_carry_loss_and_a_tiny_llava_learns_its_scene(
     llava_training.train_llava(
         model, tokenizer, tokens.astype(np.float16), texts, recipe, entries.append, lambda: None
     )
-    prompt = tokenizer.encode("USER: <image>\nWrite the scene graph. ASSISTANT:").ids
     loss = llava_training.CoordinateLoss(tokenizer)
-    trained = llava_training.batch_loss(model, prompt, tokens, texts.graphs, [(0, 0)], loss)
+    trained = llava_training.batch_loss(model, texts.before, tokens, [plain], loss)
     fresh, _ = checkpoint.build_llava(tower, LABELS, tmp_path, hidden_size=64, layers=1)
-    untrained = llava_training.batch_loss(fresh, prompt, tokens, texts.graphs, [(0, 0)], loss)
+    untrained = llava_training.batch_loss(fresh, texts.before, tokens, [plain], loss)
     assert trained.item() < 0.6 * untrained.item()
 
 

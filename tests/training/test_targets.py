@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from spacesgg_ros.graph import parse_graph, write_graph
-from spacesgg_ros.training.model.targets import choose_relations, mirror_record, target_graph
+from spacesgg_ros.training.model.targets import (
+    choose_relations,
+    mirror_record,
+    spatial_questions,
+    target_graph,
+)
 
 
 def test_each_subject_says_support_then_neighbour_then_table(record: dict) -> None:
@@ -33,3 +38,18 @@ def test_boxes_are_over_the_square_padded_image(record: dict) -> None:
     mug = target_graph(record).objects[0]
     # 320x240 is padded by 40 px above: y = (120 + 40) / 320 * 999
     assert mug.box == (125, 500, 250, 687)
+
+
+def test_questions_cover_the_three_tasks_and_the_inverse_of_on(record: dict) -> None:
+    questions = spatial_questions(record)
+    classify = "What is the spatial relation of the {} to the {}?"
+    assert (classify.format("apple", "bowl"), "in") in questions
+    assert (classify.format("table", "mug"), "under") in questions
+    answers = [answer for _, answer in questions]
+    assert "The mug is to the left of the spoon." in answers
+    assert "The mug is to the left of the spoon. The spoon is to the right of the mug." in answers
+
+
+def test_no_question_names_a_label_that_occurs_twice(record: dict) -> None:
+    record["objects"][2]["label"] = "mug"
+    assert not any("mug" in prompt for prompt, _ in spatial_questions(record))

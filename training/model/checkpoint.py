@@ -39,7 +39,7 @@ def build_llava(
     config = tower.config
     tokenizer = save_processor(
         folder,
-        [*labels, *VSD_LABELS],
+        [*labels, *VSD_LABELS, "The", "is", "the"],
         image_size=config.image_size,
         image_mean=[IMAGE_MEAN] * 3,
         image_std=[IMAGE_STD] * 3,

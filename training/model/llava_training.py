@@ -1,6 +1,7 @@
 """Train projector and decoder on the tower's tokens, in two stages.
 
-Stage 1 (align): images to object lists. Stage 2 (tune): images to whole scene graphs. The
+Stage 1 (align): images to object lists. Stage 2 (tune): images to whole scene graphs, mixed
+with the three VSD tasks (classify, describe, open-ended). The
 tower is frozen, so its tokens are cached. Only the answer's tokens carry loss; a coordinate's
 target is a narrow bump over its neighbours, because 412 is nearly right where 413 is.
 """
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,13 +26,12 @@ from spacesgg_ros.graph.types import TextGraph
 from spacesgg_ros.vlm import prompts
 from spacesgg_ros.vlm.tower import SpaceSGGTower
 
-from .targets import mirror_record, target_graph
+from .targets import mirror_record, spatial_questions, target_graph
 from .tower_data import FeatureSet
 from .tower_training import run_head
 
 COORDINATES = 1000
 COORDINATE_SIGMA = 4.0
-IGNORE = -100
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class LlavaRecipe:
     learning_rate: float = 1.2e-3
     weight_decay: float = 0.05
     warmup_steps: int = 200
+    question_share: float = 0.2
+    """Of the steps of stage 2: VSD questions instead of graphs."""
     seed: int = 0
 
 
@@ -61,27 +64,54 @@ def cache_tokens(tower: SpaceSGGTower, features: FeatureSet, path: Path) -> np.n
     return out
 
 
+class Example(NamedTuple):
+    """What follows the image in one training text.
+
+    Attributes:
+        frame: index of the image. mirrored: 1 if the image is seen in a mirror, else 0.
+        ids: token ids of the rest of the prompt and the answer.
+        learn_from: where in ``ids`` the answer starts; only from there on is loss.
+    """
+
+    frame: int
+    mirrored: int
+    ids: list[int]
+    learn_from: int
+
+
 @dataclass
 class TextSet:
-    """Token ids of both targets of every frame, plain and mirrored."""
+    """Examples of every task, plain and mirrored; ``before``: ids in front of the image."""
 
-    objects: list[tuple[list[int], list[int]]]
-    graphs: list[tuple[list[int], list[int]]]
+    before: list[int]
+    objects: list[Example]
+    graphs: list[Example]
+    questions: list[Example]
 
     @staticmethod
     def build(records: list[dict], tokenizer: Tokenizer) -> TextSet:
-        """Encode the targets of ``records``."""
-        eos = tokenizer.token_to_id("</s>")
+        """Encode what the decoder should answer about ``records``."""
+        image, eos = tokenizer.token_to_id(prompts.IMAGE_TOKEN), tokenizer.token_to_id("</s>")
+        texts = TextSet([], [], [], [])
 
-        def encode(graph: TextGraph) -> list[int]:
-            return [*tokenizer.encode(write_graph(graph), add_special_tokens=False).ids, eos]
+        def example(frame: int, mirrored: int, prompt: str, answer: str) -> Example:
+            asked = tokenizer.encode(prompts.render_vicuna(prompt)).ids
+            at = asked.index(image)
+            texts.before = asked[:at]
+            answered = tokenizer.encode(answer, add_special_tokens=False).ids
+            return Example(frame, mirrored, [*asked[at + 1 :], *answered, eos], len(asked) - at - 1)
 
-        objects, graphs = [], []
-        for record in records:
-            both = [target_graph(record), target_graph(mirror_record(record))]
-            objects.append(tuple(encode(TextGraph(g.objects)) for g in both))
-            graphs.append(tuple(encode(g) for g in both))
-        return TextSet(objects, graphs)  # type: ignore[arg-type]
+        for frame, plain in enumerate(records):
+            for mirrored, record in enumerate((plain, mirror_record(plain))):
+                graph = target_graph(record)
+                for task, text in (
+                    (texts.objects, write_graph(TextGraph(graph.objects))),
+                    (texts.graphs, write_graph(graph)),
+                ):
+                    task.append(example(frame, mirrored, prompts.SCENE_GRAPH_PROMPT, text))
+                for prompt, answer in spatial_questions(record):
+                    texts.questions.append(example(frame, mirrored, prompt, answer))
+        return texts
 
 
 class CoordinateLoss:
@@ -132,37 +162,38 @@ def train_llava(
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     loss_of = CoordinateLoss(tokenizer)
-    prompt = tokenizer.encode(prompts.render_vicuna(prompts.SCENE_GRAPH_PROMPT)).ids
-    parts = [*model.model.multi_modal_projector.parameters()]
-    parts += [*model.model.language_model.parameters()]
+    trained = [*model.model.multi_modal_projector.parameters()]
+    trained += [*model.model.language_model.parameters()]
     optimiser = torch.optim.AdamW(
-        parts, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay
+        trained, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay
     )
     model.train()
     total = 60 * (recipe.align_minutes + recipe.tune_minutes)
     start = saved = time.monotonic()
     losses: list[float] = []
     samples = step = 0
-    for stage, answers, until in (
+    questions = bucketed_batches(texts.questions, recipe.batch_size, rng)
+    for stage, examples, until in (
         ("align", texts.objects, 60 * recipe.align_minutes),
         ("tune", texts.graphs, total),
     ):
-        for batch in bucketed_batches(answers, recipe.batch_size, rng):
-            elapsed = time.monotonic() - start
-            if elapsed >= until:
-                break
+        batches = bucketed_batches(examples, recipe.batch_size, rng)
+        while (elapsed := time.monotonic() - start) < until:
             step += 1
             rate = min(1, step / recipe.warmup_steps)
             rate *= 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(1, elapsed / total)))
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * rate
-            loss = batch_loss(model, prompt, tokens, answers, batch, loss_of)
+            asked = stage == "tune" and rng.random() < recipe.question_share
+            batch = next(questions if asked else batches)
+            loss = batch_loss(model, texts.before, tokens, batch, loss_of)
             optimiser.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(parts, 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step()
-            losses.append(float(loss.detach()))
             samples += len(batch)
+            if not asked:
+                losses.append(loss.item())
             if step % 50 == 0:
                 log(
                     {
@@ -170,7 +201,7 @@ def train_llava(
                         "step": step,
                         "samples": samples,
                         "minutes": round(elapsed / 60, 2),
-                        "loss": round(float(np.mean(losses[-50:])), 4),
+                        "loss": round(float(np.mean(losses[-40:])), 4),
                     }
                 )
             if time.monotonic() - saved > 300:
@@ -181,16 +212,16 @@ def train_llava(
 
 
 def bucketed_batches(
-    answers: list[tuple[list[int], list[int]]], size: int, rng: np.random.Generator
-) -> Iterator[list[tuple[int, int]]]:
-    """Batches of ``(frame, mirrored)`` of similar answer length, for ever."""
+    examples: list[Example], size: int, rng: np.random.Generator
+) -> Iterator[list[Example]]:
+    """Batches of similar length, every example once an epoch, for ever."""
     pool = size * 16
     while True:
-        order = rng.permutation(len(answers))
-        sides = rng.integers(2, size=len(answers))
+        order = rng.permutation(len(examples))
         for start in range(0, len(order), pool):
-            chunk = [(int(i), int(sides[i])) for i in order[start : start + pool]]
-            chunk.sort(key=lambda place: len(answers[place[0]][place[1]]))
+            chunk = sorted(
+                (examples[i] for i in order[start : start + pool]), key=lambda e: len(e.ids)
+            )
             batches = [chunk[k : k + size] for k in range(0, len(chunk), size)]
             for k in rng.permutation(len(batches)):
                 yield batches[k]
@@ -198,28 +229,23 @@ def bucketed_batches(
 
 def batch_loss(
     model: LlavaForConditionalGeneration,
-    prompt: list[int],
+    before: list[int],
     tokens: np.ndarray,
-    answers: list[tuple[list[int], list[int]]],
-    batch: list[tuple[int, int]],
+    batch: list[Example],
     loss_of: CoordinateLoss,
 ) -> torch.Tensor:
-    """Loss of a batch; logits are made only where the answer is predicted."""
-    image_at = prompt.index(model.config.image_token_id)
+    """Loss of a batch; logits are made only where an answer's token is predicted."""
     embed = model.get_input_embeddings()
-    images = torch.from_numpy(np.stack([tokens[i, side] for i, side in batch])).float()
+    images = torch.from_numpy(np.stack([tokens[e.frame, e.mirrored] for e in batch])).float()
     images = model.model.multi_modal_projector(images)
-    length = max(len(answers[i][side]) for i, side in batch)
+    length = max(len(e.ids) for e in batch)
     ids = torch.zeros(len(batch), length, dtype=torch.long)
-    targets = torch.full((len(batch), length), IGNORE)
-    for row, (i, side) in enumerate(batch):
-        answer = torch.tensor(answers[i][side])
-        ids[row, : len(answer)] = answer
-        targets[row, : len(answer)] = answer
-    before = embed(torch.tensor(prompt[:image_at])).expand(len(batch), -1, -1)
-    after = embed(torch.tensor(prompt[image_at + 1 :])).expand(len(batch), -1, -1)
-    sequence = torch.cat([before, images, after, embed(ids[:, :-1])], dim=1)
+    learnt = torch.zeros(len(batch), length, dtype=torch.bool)
+    for row, e in enumerate(batch):
+        ids[row, : len(e.ids)] = torch.tensor(e.ids)
+        learnt[row, e.learn_from : len(e.ids)] = True
+    start = embed(torch.tensor(before)).expand(len(batch), -1, -1)
+    sequence = torch.cat([start, images, embed(ids[:, :-1])], dim=1)
     hidden = model.model.language_model(inputs_embeds=sequence, use_cache=False).last_hidden_state
-    hidden = hidden[:, -length:]
-    learnt = targets != IGNORE
-    return loss_of(model.lm_head(hidden[learnt]), targets[learnt])
+    hidden = hidden[:, -length:]  # position k predicts ids[:, k]
+    return loss_of(model.lm_head(hidden[learnt]), ids[learnt])

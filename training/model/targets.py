@@ -6,8 +6,17 @@ import numpy as np
 
 from spacesgg_ros.graph.boxes import encode_box
 from spacesgg_ros.graph.types import TextGraph, TextObject, TextRelation
+from spacesgg_ros.vlm import prompts
 
 MAX_OBJECTS = 12
+_INVERSE = {
+    "to the left of": "to the right of",
+    "to the right of": "to the left of",
+    "in front of": "behind",
+    "behind": "in front of",
+    "next to": "next to",
+    "on": "under",
+}
 _MIRRORED = {"to the left of": "to the right of", "to the right of": "to the left of"}
 
 
@@ -73,3 +82,27 @@ def target_graph(record: dict) -> TextGraph:
             if s in place and t in place
         ),
     )
+
+
+def spatial_questions(record: dict) -> list[tuple[str, str]]:
+    """``(prompt, answer)`` of the three VSD tasks for every relation that holds.
+
+    Classification answers with the bare relation, description with one sentence, open-ended
+    description with two. Objects whose label occurs twice are left out: a name would not say
+    which one is meant.
+    """
+    labels = [o["label"] for o in record["objects"]]
+    name = {o["index"]: o["label"] for o in record["objects"] if labels.count(o["label"]) == 1}
+    held = [(s, p, o) for s, p, o in record["relations"] if s in name and o in name]
+    reverse = [(o, "under", s) for s, p, o in held if p == "on"]
+    questions = []
+    for s, p, o in held + reverse:
+        asked = {"subject": name[s], "object": name[o]}
+        sentence = f"The {name[s]} is {p} the {name[o]}."
+        questions.append((prompts.CLASSIFY_PROMPT.format(**asked), p))
+        questions.append((prompts.DESCRIBE_PROMPT.format(**asked), sentence))
+        back = _INVERSE.get(p)
+        if back:
+            answer = f"{sentence} The {name[o]} is {back} the {name[s]}."
+            questions.append((prompts.OPEN_PROMPT.format(**asked), answer))
+    return questions
