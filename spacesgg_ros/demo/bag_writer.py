@@ -93,7 +93,8 @@ def _messages(
     _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
     millimetres = np.nan_to_num(frame.depth_m * 1000.0, nan=0.0, posinf=0.0, neginf=0.0)
     millimetres[(millimetres < 0) | (millimetres > _LARGEST_MM)] = 0
-    _, png = cv2.imencode(".png", np.rint(millimetres).astype(np.uint16))
+    smallest = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, 0]
+    _, png = cv2.imencode(".png", np.rint(millimetres).astype(np.uint16), smallest)
     return [
         (CAMERA_INFO_TOPIC, _camera_info(types, header, intrinsics)),
         (IMAGE_TOPIC, compressed(header, "jpeg", jpeg.ravel())),

@@ -162,7 +162,8 @@ def dense_targets(
 
     Returns:
         ``(classes, cells, cells)`` heat, ``(5, cells, cells)`` box sides in cells (left, top,
-        right, bottom) and log distance, ``(cells, cells)`` weight.
+        right, bottom) and log distance, ``(cells, cells)`` weight, which sums to one an object:
+        else the large ones would own the box loss.
     """
     heat = np.zeros((num_classes, cells, cells), np.float32)
     measure = np.zeros((5, cells, cells), np.float32)
@@ -183,5 +184,5 @@ def dense_targets(
         sides = np.stack([x + 0.5 - x0, y + 0.5 - y0, x1 - x - 0.5, y1 - y - 0.5])
         measure[:4, near] = sides[:, near]
         measure[4, near] = np.log(boxes.distance_m[i])
-        weight[near] = bump[near]
+        weight[near] = bump[near] / bump[near].sum()
     return heat, measure, weight
