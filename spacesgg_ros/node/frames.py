@@ -65,7 +65,7 @@ class FrameGraph:
         camera_graph: the same in the camera's optical frame, for queries.
         rgb: ``(H, W, 3)`` uint8, the image they describe.
         has_depth: depth and intrinsics were used.
-        tf_problem: why ``graph`` is not in the frame asked for; empty if it is.
+        tf_problem: why ``graph`` is not in the frame asked for, or up is not known; else empty.
         arrival_s: monotonic time the image reached the node.
     """
 
@@ -163,7 +163,7 @@ class FrameLoop:
         converted = time.perf_counter()
         self._use_results(results)
         options = self._options()
-        up = self._find_up(frame, options)
+        up, up_problem = self._find_up(frame, options)
         try:
             graph = self._live.update(rgbd, up)
         except GraphError as error:
@@ -173,6 +173,7 @@ class FrameLoop:
         stage_ms = {"convert": 1e3 * (converted - started), **graph.stage_ms}
         graph = dataclasses.replace(graph, sequence=self._sequence, stage_ms=stage_ms)
         published, problem = self._to_target(graph, options)
+        problem = "; ".join(filter(None, (problem, up_problem)))
         has_depth = rgbd.depth_m is not None and rgbd.intrinsics is not None
         self._on_graph(FrameGraph(published, graph, rgb, has_depth, problem, frame.arrival_s))
         self._on_keyframe(Keyframe(frame.stamp_ns, frame.frame_id, rgb, frame.arrival_s))
@@ -204,16 +205,16 @@ class FrameLoop:
                 depth_m = depth
         return RGBDFrame(frame.stamp_ns, frame.frame_id, rgb, depth_m, intrinsics)
 
-    def _find_up(self, frame: FrameMessages, options: FrameOptions) -> Vector3 | None:
+    def _find_up(self, frame: FrameMessages, options: FrameOptions) -> tuple[Vector3 | None, str]:
         if not options.up_frame:
-            return None
+            return None, ""
         pose = self._transforms.look_up(
             options.up_frame, frame.frame_id, frame.stamp_ns, options.tf_timeout_s
         )
         if isinstance(pose, str):
-            return None  # said by _to_target's diagnostics only where a target frame is asked for
+            return None, f"up is not known: {pose}"
         x, y, z = pose[0].T @ np.array([0.0, 0.0, 1.0])
-        return float(x), float(y), float(z)
+        return (float(x), float(y), float(z)), ""
 
     def _to_target(self, graph: SceneGraph, options: FrameOptions) -> tuple[SceneGraph, str]:
         if not options.target_frame:

@@ -45,13 +45,15 @@ from spacesgg_ros.node.parameters import (
     explain_conflict,
 )
 from spacesgg_ros.node.services import GraphServices
-from spacesgg_ros.node.transforms import open_transforms
+from spacesgg_ros.node.transforms import NoTransforms, PoseSource, open_transforms
 from spacesgg_ros.node.worker import KeyframeResult, Model, ModelWorker
 from spacesgg_ros.vlm import GraphLimits, SceneGraphModel
 
 LoadModel = Callable[[NodeParameters], Model]
 
 _REPORT_PERIOD_S = 1.0
+_RING_FRAMES = 360  # LiveConfig's own; more only where the memory is to be longer
+_RING_PERIOD_S = 0.08  # old frames are kept every 0.12 s, new ones all
 _WARN_PERIOD_S = 10.0
 
 
@@ -94,7 +96,7 @@ class SceneGraphNode(LifecycleNode):
         # Before the declarations: the values given at the start are checked as well.
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._declare_parameters()
-        self._transforms = open_transforms(self)
+        self._transforms: PoseSource | None = None
         self._graph_services = GraphServices(
             self,
             lambda: self._values,
@@ -172,12 +174,19 @@ class SceneGraphNode(LifecycleNode):
         parameters = self._values
         self._output.start()
         super().on_activate(state)
-        config = LiveConfig(max_misses=parameters.max_misses, out_of_view_s=parameters.out_of_view)
+        config = LiveConfig(
+            max_misses=parameters.max_misses,
+            out_of_view_s=parameters.out_of_view,
+            ring_s=parameters.keyframe_memory,
+            ring_frames=max(_RING_FRAMES, round(parameters.keyframe_memory / _RING_PERIOD_S)),
+        )
+        if self._transforms is None and (parameters.target_frame or parameters.up_frame):
+            self._transforms = open_transforms(self)  # not before: listening to /tf costs CPU
         self._worker.activate()
         self._frames = FrameLoop(
             config,
-            self._frame_options,
-            self._transforms,
+            lambda: self._frame_options(parameters),
+            self._transforms or NoTransforms(),
             self._drops,
             self._on_graph,
             self._worker.offer,
@@ -232,13 +241,12 @@ class SceneGraphNode(LifecycleNode):
 
     # --- what the threads call -----------------------------------------------------------------
 
-    def _frame_options(self) -> FrameOptions:
-        parameters = self._values
+    def _frame_options(self, activated: NodeParameters) -> FrameOptions:
         return FrameOptions(
-            parameters.use_depth,
-            parameters.target_frame,
-            parameters.up_frame,
-            parameters.tf_timeout,
+            activated.use_depth,
+            activated.target_frame,
+            activated.up_frame,
+            self._values.tf_timeout,
         )
 
     def _limits(self) -> GraphLimits:

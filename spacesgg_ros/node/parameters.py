@@ -104,6 +104,14 @@ class NodeParameters:
         low=0.0,
         high=3600.0,
     )
+    keyframe_memory: float = _parameter(
+        30.0,
+        "How old an image may be when the model has read it, for its objects still to be carried "
+        "to now. More for models that take minutes; 77 kB for each 0.12 s.",
+        applies="on activate",
+        low=1.0,
+        high=600.0,
+    )
     describe_timeout: float = _parameter(
         20.0,
         "describe_relation answers TIMEOUT after this, where the request names no time.",
@@ -175,11 +183,13 @@ class NodeParameters:
         "",
         "Express positions in this frame, by TF at the image's stamp (needs tf2_ros). Empty: the "
         "camera's optical frame.",
+        applies="on activate",
     )
     up_frame: str = _parameter(
         "",
         "A frame whose z axis points up (e.g. base_link), by TF: above/below and the ground plane "
         "then follow gravity. Empty: in camera axes.",
+        applies="on activate",
     )
     tf_timeout: float = _parameter(0.05, "How long a frame may wait for its TF.", low=0.0, high=1.0)
     max_misses: int = _parameter(

@@ -192,3 +192,8 @@ def test_a_target_frame_without_tf_keeps_the_camera_frame_and_says_why(rig):
     frame = rig(target_frame="map").run(messages(100))
     assert frame.graph.frame_id == "camera"
     assert "tf2_ros" in frame.tf_problem
+
+
+def test_an_unknown_up_is_said(rig):
+    frame = rig(up_frame="base_link").run(messages(100))
+    assert "up is not known: 'base_link' needs TF" in frame.tf_problem

@@ -198,3 +198,11 @@ def test_an_interrupt_ends_the_node_cleanly_in_the_midst_of_work(name, bench, ca
     assert bench.process.returncode == 0
     bench.process = None
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_target_frame_without_tf_is_said_and_the_graph_stays_in_the_camera_frame(bench):
+    bench.start(target_frame="map")
+    bench.run_until_objects()
+    assert bench.graphs[-1].header.frame_id == "camera_optical_frame"
+    bench.run_until(lambda: bench.says("graph", "'map'"), "the reason", bench.send)
+    assert bench.level("graph") == WARN
