@@ -67,8 +67,13 @@ def test_a_bag_loops(bench):
     bench.run_until_objects()
     first = {o.id for o in bench.objects()}
     bench.stamp_ns -= 60 * 10**9
+    # A graph of the time before may still be on its way.
+    bench.run_until(
+        lambda: bench.graphs[-1].header.stamp.sec <= bench.stamp_ns // 10**9,
+        "a graph of the new time line",
+        bench.send,
+    )
     bench.run_until_objects()
-    assert bench.graphs[-1].header.stamp.sec <= bench.stamp_ns // 10**9
     assert not first & {o.id for o in bench.objects()}, "ids are never reused"
     bench.run_until(lambda: bench.value("camera", "time_jumps") == "1", "the jump", bench.send)
 
