@@ -56,7 +56,7 @@ def render(
 def record(
     out: Annotated[Path, typer.Argument(help="MCAP to write")],
     scene: Annotated[int, typer.Option(help="index of a scene of split 'demo'")] = 0,
-    seconds: Annotated[float, typer.Option(min=0.2)] = 8.0,
+    seconds: Annotated[float, typer.Option(min=0.2)] = 6.7,
 ) -> None:
     """Record a scene with a moving camera as a ROS 2 bag (MCAP)."""
     from .scenes.recording import record_scene
@@ -108,7 +108,7 @@ def train_llava(
     tune_minutes: Annotated[float, typer.Option(min=0.1)] = 30,
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
-    """Step 2: teach projector and decoder object lists, then scene graphs."""
+    """Step 2: teach projector and decoder object lists, then scene graphs; goes on from OUT."""
     import torch
 
     from .model import checkpoint, llava_training, tower_data
@@ -118,7 +118,6 @@ def train_llava(
     tower = checkpoint.build_tower(labels)
     tower.load_state_dict(torch.load(run / "tower.pt", weights_only=True))
     model, tokenizer = checkpoint.build_llava(tower, labels, out)
-    llava_training.smooth_coordinate_embeddings(model.get_input_embeddings(), tokenizer)
     features = tower_data.FeatureSet.load(data / "features", "train")
     with console.status("caching tower tokens"):
         tokens = llava_training.cache_tokens(tower, features, data / "features" / "tokens.npy")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ pytest.importorskip("cv2")
 from spacesgg_ros.training.scenes.assets import Material, MeshPart, Model, collision_hulls
 
 
-def box_model(label: str, size: tuple[float, float, float], **kwargs: object) -> Model:
+def _box_model(label: str, size: tuple[float, float, float], **kwargs: object) -> Model:
     """A solid box standing on z = 0, flat-shaded."""
     x, y, z = size
     corners = np.array(
@@ -37,6 +39,12 @@ def box_model(label: str, size: tuple[float, float, float], **kwargs: object) ->
     model = Model(f"test/{label}", label, [part], np.array(size), **kwargs)  # type: ignore[arg-type]
     model.hulls = collision_hulls(model)
     return model
+
+
+@pytest.fixture
+def box_model() -> Callable[..., Model]:
+    """Makes a solid box: ``box_model(label, (x, y, z) metres)``."""
+    return _box_model
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import pytest
 from spacesgg_ros.graph.types import Intrinsics
 from spacesgg_ros.training.scenes import assets, dataset, truth
 from spacesgg_ros.training.scenes.dataset import SceneSetConfig, add_depth_noise, read_shards
-from tests.training.conftest import box_model
 
 K = Intrinsics(100.0, 100.0, 79.5, 59.5, 160, 120)
 
@@ -60,7 +60,9 @@ def test_depth_noise_loses_edges_and_keeps_the_median() -> None:
     assert 0.001 < float(inside.std()) < 0.004
 
 
-def test_a_dropped_cube_rests_on_the_table_and_another_on_it() -> None:
+def test_a_dropped_cube_rests_on_the_table_and_another_on_it(
+    box_model: Callable[..., assets.Model],
+) -> None:
     pytest.importorskip("mujoco")
     from spacesgg_ros.training.scenes.physics import SUPPORT, settle
 
@@ -73,7 +75,7 @@ def test_a_dropped_cube_rests_on_the_table_and_another_on_it() -> None:
     assert settled.contacts == {(0, SUPPORT), (1, 0)}
 
 
-def test_rendered_depth_and_ids_are_exact() -> None:
+def test_rendered_depth_and_ids_are_exact(box_model: Callable[..., assets.Model]) -> None:
     pytest.importorskip("moderngl")
     from spacesgg_ros.training.scenes.renderer import Camera, Drawable, Light, Renderer
 

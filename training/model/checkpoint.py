@@ -12,6 +12,7 @@ from spacesgg_ros.graph.relations import VSD_LABELS
 from spacesgg_ros.vlm.text_tokenizer import BOS_ID, EOS_ID, IMAGE_ID, PAD_ID, save_processor
 from spacesgg_ros.vlm.tower import SpaceSGGTower, SpaceSGGTowerConfig
 
+from .llava_training import smooth_coordinate_embeddings
 from .tower_data import IMAGE_MEAN, IMAGE_STD
 
 
@@ -35,7 +36,10 @@ def build_tower(labels: list[str]) -> SpaceSGGTower:
 def build_llava(
     tower: SpaceSGGTower, labels: list[str], folder: Path, hidden_size: int = 192, layers: int = 4
 ) -> tuple[LlavaForConditionalGeneration, Tokenizer]:
-    """A LLaVA around ``tower`` with a fresh decoder; writes the processor files to ``folder``."""
+    """A LLaVA around ``tower``; writes the processor files to ``folder``.
+
+    Projector and decoder go on from the weights in ``folder``, or start fresh where it has none.
+    """
     config = tower.config
     tokenizer = save_processor(
         folder,
@@ -68,7 +72,11 @@ def build_llava(
         tie_word_embeddings=True,
         spacesgg_format="canonical",
     )
-    model = LlavaForConditionalGeneration(llava_config)
+    if (folder / "model.safetensors").exists():
+        model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    else:
+        model = LlavaForConditionalGeneration(llava_config)
+        smooth_coordinate_embeddings(model.get_input_embeddings(), tokenizer)
     model.model.vision_tower.load_state_dict(tower.state_dict())
     model.model.vision_tower.requires_grad_(False)
     return model, tokenizer
@@ -81,3 +89,4 @@ def save_llava(model: LlavaForConditionalGeneration, folder: Path) -> None:
         state.pop("lm_head.weight", None)
     model.generation_config.update(bos_token_id=BOS_ID, eos_token_id=EOS_ID, pad_token_id=PAD_ID)
     model.save_pretrained(folder, state_dict=state)
+    (folder / "model.safetensors").chmod(0o644)

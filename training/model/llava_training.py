@@ -32,6 +32,7 @@ from .tower_training import run_head
 
 COORDINATES = 1000
 COORDINATE_SIGMA = 4.0
+QUESTIONS_PER_FRAME = 6
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,10 @@ class TextSet:
                     (texts.graphs, write_graph(graph)),
                 ):
                     task.append(example(frame, mirrored, prompts.SCENE_GRAPH_PROMPT, text))
-                for prompt, answer in spatial_questions(record):
-                    texts.questions.append(example(frame, mirrored, prompt, answer))
+                asked = spatial_questions(record)
+                picked = np.random.default_rng(frame).permutation(len(asked))
+                for k in picked[:QUESTIONS_PER_FRAME]:
+                    texts.questions.append(example(frame, mirrored, *asked[k]))
         return texts
 
 

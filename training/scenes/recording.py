@@ -20,7 +20,7 @@ INTRINSICS = Intrinsics(FOCAL_PX, FOCAL_PX, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, W
 
 
 def record_scene(
-    out: Path, cache_dir: Path, scene_index: int, seconds: float = 8.0, rate_hz: float = 15.0
+    out: Path, cache_dir: Path, scene_index: int, seconds: float = 6.7, rate_hz: float = 15.0
 ) -> int:
     """Write a recording of held-out scene ``scene_index`` (split ``demo``); frames written.
 
