@@ -178,8 +178,9 @@ class DenseHead(nn.Module):
         )
         self.classify = nn.Conv2d(channels, num_classes, 1)
         self.measure = nn.Conv2d(channels, 5, 1)
-        nn.init.constant_(self.classify.bias, -4.6)  # focal prior: objects are rare
-        nn.init.constant_(self.measure.bias, 2.0)
+        for layer, bias in ((self.classify, -4.6), (self.measure, 2.0)):
+            assert layer.bias is not None
+            nn.init.constant_(layer.bias, bias)  # classes: focal prior, objects are rare
 
     def forward(self, maps: list[torch.Tensor]) -> DenseDetections:
         x = self.blocks[2](self.lateral[2](maps[2]))
