@@ -17,11 +17,15 @@ import numpy as np
 from spacesgg_ros.graph.types import BoxPx, GraphError, Intrinsics, Vector3
 
 _GRID = 32
-_HYPOTHESES = 96
+_HYPOTHESES = 256
+_FOOT_BESIDE = 0.35
+_FOOT_ABOVE = 0.5
+_FOOT_BELOW = 0.5
 _MIN_POINTS = 60
 _MIN_INLIERS = 0.2
 _TOLERANCE_M = 0.008
 _LARGE_REGION = 0.3
+_TIGHTER = (1.0, 0.7, 0.5)
 _MIN_UP_COSINE = 0.25  # an unknown "up" is at most 75 degrees off the image's: walls drop out
 _MIN_GIVEN_UP_COSINE = 0.94
 
@@ -96,11 +100,11 @@ def sample_points(
     regions: Sequence[BoxPx] = (),
     grid: int = _GRID,
 ) -> np.ndarray:
-    """Points of a lattice over the image or around the regions, ``(n, 3)`` metres, valid only.
+    """Points of a lattice over the image or about the regions' feet, ``(n, 3)`` m, valid only.
 
     Args:
-        regions: pixels of the image the intrinsics are for; each gets a lattice of its own,
-            over its surroundings to a third of its size. None: one lattice over the image.
+        regions: pixels of the image the intrinsics are for; each gets a lattice of its own
+            about its lower edge, where what it stands on is seen. None: one over the image.
     """
     rows, columns = depth_m.shape
     camera = intrinsics.scaled_to(columns, rows)
@@ -111,8 +115,16 @@ def sample_points(
     boxes = boxes[area < _LARGE_REGION * rows * columns]
     if len(boxes):
         grid = max(8, grid // math.isqrt(len(boxes)))
-        margin = 0.35 * (boxes[:, 2:] - boxes[:, :2])
-        boxes = np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
+        width, height = (boxes[:, 2:] - boxes[:, :2]).T
+        boxes = np.stack(
+            [
+                boxes[:, 0] - _FOOT_BESIDE * width,
+                boxes[:, 3] - _FOOT_ABOVE * height,
+                boxes[:, 2] + _FOOT_BESIDE * width,
+                boxes[:, 3] + _FOOT_BELOW * height,
+            ],
+            axis=1,
+        )
     else:
         boxes = np.array([[0.0, 0.0, columns, rows]])
     step = (np.arange(grid) + 0.5) / grid
@@ -129,7 +141,8 @@ def _refine(points: np.ndarray, inliers: np.ndarray) -> tuple[np.ndarray, float]
     """Least-squares plane of the inliers, its normal towards the camera."""
     chosen = points[inliers]
     centre = chosen.mean(axis=0)
-    _, vectors = np.linalg.eigh(np.cov((chosen - centre).T))
+    centred = chosen - centre
+    _, vectors = np.linalg.eigh(centred.T @ centred)
     normal = vectors[:, 0]
     offset = -float(normal @ centre)
     return (normal, offset) if offset > 0 else (-normal, -offset)
@@ -188,20 +201,23 @@ def fit_support_plane(
     if not level.any():
         return None
     normals, offsets = normals[level], offsets[level]
-    near = np.abs(points @ normals.T + offsets) < tolerance[:, None]
-    best = int(near.sum(axis=0).argmax())
-    return _finish(points, near[:, best], tolerance, up)
+    # Truncated squares (MSAC, Torr and Zisserman 2000) rather than a count: a plane tilted so as
+    # to catch a thin thing beside the table would count more points.
+    miss = np.square((points @ normals.T + offsets) / tolerance[:, None])
+    best = int(np.minimum(miss, 1.0).sum(axis=0).argmin())
+    return _finish(points, miss[:, best] < 1.0, tolerance, up)
 
 
 def _finish(
     points: np.ndarray, inliers: np.ndarray, tolerance: np.ndarray, up: Vector3 | None
 ) -> SupportPlane | None:
-    for _ in range(2):
+    for tight in _TIGHTER:
         if inliers.sum() < _MIN_POINTS // 2:
             return None
         normal, offset = _refine(points, inliers)
-        inliers = np.abs(points @ normal + offset) < tolerance
-    share = float(inliers.mean())
+        heights = np.abs(points @ normal + offset)
+        inliers = heights < tight * tolerance
+    share = float((heights < tolerance).mean())
     if share < _MIN_INLIERS or not _accept(normal[None], up)[0]:
         return None
     x, y, z = (float(value) for value in normal)

@@ -82,12 +82,43 @@ def test_what_lies_in_another_box_is_not_the_objects(render_scene, solid):
     can = solid("cylinder", (0.07, 0.07, 0.12), (-0.14, 0, 0.06))
     scene = render_scene([book, can], elevation=0.5)
     plane = fit_support_plane(scene.depth_m, scene.camera)
-    alone, told = (
-        lift_box(scene.depth_m, scene.boxes[0], scene.camera, plane=plane, others=others)
-        for others in ((), scene.boxes[1:])
+    told = lift_box(
+        scene.depth_m, scene.boxes[0], scene.camera, plane=plane, others=scene.boxes[1:]
     )
     assert told.ground.height[1] - told.ground.height[0] == pytest.approx(0.02, abs=0.01)
-    assert alone.ground.height[1] > told.ground.height[1]
+
+
+def test_what_stands_on_another_object_is_lifted_off_it(render_scene, solid):
+    carrier = solid("box", (0.22, 0.22, 0.10), (0, 0, 0.05))
+    cup = solid("cylinder", (0.07, 0.07, 0.09), (0, 0, 0.145))
+    scene = render_scene([carrier, cup], elevation=0.6)
+    plane = fit_support_plane(scene.depth_m, scene.camera)
+    lifted = lift_box(scene.depth_m, scene.boxes[1], scene.camera, plane=plane)
+    assert np.linalg.norm(np.subtract(lifted.position, scene.centres[1])) < 0.012
+    assert lifted.ground.height[0] == pytest.approx(0.10 - plane.offset, abs=0.01)
+
+
+def test_what_stands_behind_an_occluder_still_stands_on_the_plane(render_scene, solid):
+    front = solid("box", (0.22, 0.06, 0.08), (0, -0.14, 0.04))
+    can = solid("cylinder", (0.07, 0.07, 0.16), (0, 0.08, 0.08))
+    scene = render_scene([front, can], elevation=0.3)
+    plane = fit_support_plane(scene.depth_m, scene.camera)
+    lifted = lift_box(scene.depth_m, scene.boxes[1], scene.camera, plane=plane)
+    assert lifted.ground.height[0] == pytest.approx(-plane.offset, abs=0.005)
+
+
+def test_what_the_image_cuts_off_is_as_wide_as_deep(render_scene, solid):
+    scene = render_scene([solid("box", (0.2, 0.2, 0.1), (0, 0, 0.05))], elevation=0.6)
+    x0, y0, x1, y1 = scene.boxes[0]
+    # The same view cropped from the left through the box's middle.
+    left = int(0.5 * (x0 + x1))
+    camera = Intrinsics(
+        CAMERA.fx, CAMERA.fy, scene.camera.cx - left, scene.camera.cy, 640 - left, 480
+    )
+    plane = fit_support_plane(scene.depth_m, scene.camera)
+    lifted = lift_box(scene.depth_m[:, left:], (0, y0, x1 - left, y1), camera, plane=plane)
+    assert lifted.size[0] == pytest.approx(0.2, abs=0.03)
+    assert np.linalg.norm(np.subtract(lifted.position, scene.centres[0])) < 0.03
 
 
 def test_the_table_is_its_own_plane(render_scene, solid):
