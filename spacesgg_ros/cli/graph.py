@@ -88,12 +88,21 @@ def lift_still(frame: RGBDFrame, text_graph: TextGraph, model_id: str) -> SceneG
 def _read_image(path: Path) -> np.ndarray:
     import cv2
 
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    bgr = _decode_file(path, cv2.IMREAD_COLOR) if path.is_file() else None
     if bgr is None:
         seen = "cannot be decoded" if path.is_file() else "does not exist"
         raise InputError(f"{path} {seen}; expected a PNG or JPEG picture")
     rgb: np.ndarray = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return rgb
+
+
+def _decode_file(path: Path, flags: int) -> np.ndarray | None:
+    import cv2
+
+    try:
+        return cv2.imread(str(path), flags)
+    except cv2.error:  # its header promises more pixels than OpenCV takes
+        return None
 
 
 def _write_image(path: Path, rgb: np.ndarray, scene: SceneGraph) -> None:
@@ -157,7 +166,7 @@ def read_depth(path: Path, scale: float) -> np.ndarray:
         except (ValueError, EOFError) as error:
             raise InputError(f"{path} is no array file ({error})") from error
     else:
-        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        raw = _decode_file(path, cv2.IMREAD_UNCHANGED)
     if raw is None or raw.ndim != 2 or raw.dtype.kind not in "uif" or raw.dtype == np.uint8:
         seen = "no picture" if raw is None else f"{raw.dtype} of shape {raw.shape}"
         raise InputError(f"{path} holds {seen}; expected one channel, 16 bit, or 2D floats")

@@ -83,8 +83,12 @@ def decode_depth(data: Any, compressed_format: str) -> RawImage:
 
 def _decode(data: Any, flags: int, what: str) -> np.ndarray:
     buffer = np.frombuffer(data, np.uint8)
-    # cv2 raises on an empty buffer and returns None on anything else that is not an image.
-    pixels = cv2.imdecode(buffer, flags) if buffer.size else None
+    # cv2 returns None on most of what is not an image, but raises on an empty buffer and on a
+    # header that promises too many pixels.
+    try:
+        pixels = cv2.imdecode(buffer, flags) if buffer.size else None
+    except cv2.error:
+        pixels = None
     if pixels is None:
         raise DemoError(f"a {what} message of {buffer.size} bytes is not a JPEG or PNG image")
     return pixels

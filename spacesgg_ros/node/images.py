@@ -186,17 +186,28 @@ def _read_through_cv_bridge(message: ImageLike) -> np.ndarray | Refusal:
 
 def _read_compressed_colour(message: CompressedLike) -> np.ndarray | Refusal:
     data = np.frombuffer(message.data, np.uint8)
-    # cv2 raises on an empty buffer and answers None to anything else that is no picture.
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    pixels = _decode_picture(data, cv2.IMREAD_COLOR)
     if pixels is None:
         return _bad(f"{data.size} bytes of '{message.format}' are neither a JPEG nor a PNG")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
 
 
+def _decode_picture(data: np.ndarray, flags: int) -> np.ndarray | None:
+    """The picture in ``(n,)`` uint8, None where there is none.
+
+    cv2 answers None to most of what is no picture, but raises on an empty buffer and on a header
+    that promises more pixels than it takes or memory holds.
+    """
+    try:
+        return cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:
+        return None
+
+
 def _read_compressed_depth(message: CompressedLike) -> np.ndarray | Refusal:
     data = np.frombuffer(message.data, np.uint8)
     start = max(bytes(data[:64]).find(_PNG_MAGIC), 0)
-    raw = cv2.imdecode(data[start:], cv2.IMREAD_UNCHANGED) if data.size > start else None
+    raw = _decode_picture(data[start:], cv2.IMREAD_UNCHANGED)
     if raw is None or raw.ndim != 2 or raw.dtype != np.uint16:
         seen = f"{data.size} bytes" if raw is None else f"{raw.dtype}, shape {raw.shape}"
         return Refusal(

@@ -2,6 +2,7 @@
 
 import struct
 import time
+import zlib
 from types import SimpleNamespace
 
 import cv2
@@ -126,7 +127,16 @@ def changes_but(changes):
     return {key: value for key, value in changes.items() if key != "encoding"}
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"not a picture"])
+def chunk(kind, body):
+    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+
+
+# A PNG header that promises 40000 x 40000 pixels: OpenCV raises instead of saying no.
+HUGE_PNG = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", (b"\0\0\x9c\x40" * 2) + b"\x08\x02\0\0\0")
+HUGE_PNG += chunk(b"IDAT", zlib.compress(bytes(100)))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"not a picture", HUGE_PNG])
 def test_broken_compressed_images_are_refused(data):
     message = SimpleNamespace(format="jpeg", data=data)
     assert read_colour(message).reason is Drop.FRAME_BAD_IMAGE
