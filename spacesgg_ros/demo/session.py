@@ -342,7 +342,7 @@ def _status(monitor: Monitor) -> dict[str, Any]:
             "age_ms_p95": statistics.recent_age_ms(95),
             "frames_in": statistics.published + report.frames_left_out,
             "graphs_out": statistics.published,
-            "left_out": sum(report.losses.values()),
+            "left_out": sum(report.drops.values()),
             "drops": report.drops,
             "provider": report.provider,
         }
@@ -361,7 +361,7 @@ def _no_graph(monitor: Monitor, node: Child) -> str:
             lines.append(f"It says: {report.problem}")
         if report.drops:
             drops = ", ".join(f"{reason} {count}" for reason, count in report.drops.items())
-            lines.append(f"Frames left out: {drops}")
+            lines.append(f"Left out: {drops}")
     return "\n".join([*lines, "Its log ends so:", node.log_tail()])
 
 

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spacesgg_ros.graph.types import SceneGraph
-from spacesgg_ros.node.drops import EXPECTED
 
 _NS = 1_000_000_000
 _RECENT_NS = 5 * _NS
@@ -108,20 +107,21 @@ class NodeReport:
 
     @property
     def drops(self) -> dict[str, int]:
-        """Frames left out by reason, those that occurred."""
-        prefix = "drops."
+        """What was lost, by reason, those that occurred."""
+        return self._counts("drops.")
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """What a healthy node leaves out as well, e.g. images that the model had no time for."""
+        return self._counts("skipped.")
+
+    def _counts(self, prefix: str) -> dict[str, int]:
         counts = {
             key.removeprefix(prefix): int(value)
             for key, value in self.values.items()
             if key.startswith(prefix) and value.isdecimal()
         }
         return {reason: count for reason, count in counts.items() if count}
-
-    @property
-    def losses(self) -> dict[str, int]:
-        """The drops that are no part of normal work (``node.drops.EXPECTED``)."""
-        normal = {reason.value for reason in EXPECTED}
-        return {reason: count for reason, count in self.drops.items() if reason not in normal}
 
     @property
     def frames_left_out(self) -> int:
@@ -158,8 +158,9 @@ class Summary:
         graphs_out: graphs that the node published.
         graphs_received: those of them that reached the demo; the first ones come before node and
             demo have found each other.
-        drops: what the node left out, by reason. A keyframe that was superseded is no loss: the
-            model reads the newest image when it is free.
+        drops: what the node lost, by reason.
+        skipped: what a healthy node leaves out as well, by reason: the model reads the newest
+            image when it is free, so most images are superseded.
     """
 
     ok: bool
@@ -173,6 +174,7 @@ class Summary:
     relations: int
     labels: list[str]
     drops: dict[str, int]
+    skipped: dict[str, int]
     query: dict[str, Any] | None
     model: str
     provider: str
@@ -207,6 +209,7 @@ def summarize(
         relations=len(named.relations) if named else 0,
         labels=sorted(item.label for item in named.objects) if named else [],
         drops=report.drops,
+        skipped=report.skipped,
         query=asdict(answer) if answer else None,
         model=named.model_id if named else "",
         provider=report.provider,

@@ -69,7 +69,7 @@ def _headline(
         ),
         ("graphs", str(statistics.published)),
         ("keyframes read", str(statistics.model_keyframes)),
-        ("left out", str(sum(report.losses.values()))),
+        ("left out", str(sum(report.drops.values()))),
     ]
     line = Text()
     for name, value in figures:
@@ -80,7 +80,7 @@ def _headline(
         line.append("\nmodel ", style="dim").append(model)
     if page:
         line.append("\npage ", style="dim").append(page, style="underline")
-    for reason, count in sorted(report.losses.items()):
+    for reason, count in sorted(report.drops.items()):
         line.append(f"\n{reason} ", style="dim").append(str(count))
     return line
 

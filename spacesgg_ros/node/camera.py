@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -86,8 +87,12 @@ class CameraInput:
         self._subscriptions = []
 
     def configure(self, parameters: NodeParameters) -> None:
-        """Take over changed parameters, from the next image on."""
-        self._pairer.config = pairing_config(parameters)
+        """Take over changed parameters, from the next image on.
+
+        What is subscribed to stays: images would wait for a depth that is not listened to.
+        """
+        config = pairing_config(parameters)
+        self._pairer.config = dataclasses.replace(config, use_depth=self._uses_depth)
 
     @property
     def resets(self) -> int:
@@ -129,7 +134,7 @@ class CameraInput:
     def report(self, status: Status, parameters: NodeParameters) -> None:
         """Rates, ages and silences of the inputs."""
         staleness = Staleness(parameters.stale_warn, parameters.stale_error)
-        flat = "objects are 2D"
+        flat = "objects are 2D (use_depth: false if the camera has no depth)"
         inputs = [("image", self.image_meter, "no graph is published")]
         if self._uses_depth:
             inputs += [("depth", self.depth_meter, flat), ("camera_info", self.info_meter, flat)]
@@ -146,6 +151,7 @@ class CameraInput:
                 self._active_since_s,
                 now_s(),
                 consequence,
+                publishers=self._node.count_publishers(topic),
             )
         status.put("time_jumps", self._pairer.resets)
         status.put("waits_for_depth", self._pairer.waits_for_depth)

@@ -73,8 +73,9 @@ def compose_prompt(
     ):
         name = resolve_name(words, graph)
         if name is None:
-            there = _list_objects(graph)
-            return NoPrompt(status, f"no '{clean_words(words, NAME_LIMIT)}' here now; {there}")
+            wanted = clean_words(words, NAME_LIMIT)
+            seen = f"no '{wanted}' here now" if wanted else "name a subject and an object"
+            return NoPrompt(status, f"{seen}; {_list_objects(graph)}")
         names.append(name)
     if task == DescribeTask.CLASSIFY:
         return Prompt(CLASSIFY_PROMPT.format(subject=names[0], object=names[1]), VSD_LABELS)

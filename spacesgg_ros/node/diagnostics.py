@@ -93,8 +93,12 @@ def judge_input(
     active_since_s: float,
     now_s: float,
     consequence: str,
+    publishers: int,
 ) -> None:
-    """Adds an input's rate and age to ``status``, and a sentence if it is silent."""
+    """Adds an input's rate and age to ``status``, and a sentence if it is silent.
+
+    ``publishers``: of the topic now; none means a wrong name, some that they do not get through.
+    """
     age_s = meter.age_s(now_s)
     status.put(f"{what}.topic", topic)
     status.put(f"{what}.rate_hz", meter.rate_hz(now_s))
@@ -103,11 +107,17 @@ def judge_input(
     level = staleness.judge(silent_s)
     if level is not Level.OK:
         since = "since activation" if age_s is None else f"for {silent_s:.1f} s"
-        status.say(level, f"no {what} on {topic} {since}: {consequence}")
+        cause = f"{publishers} publish it, but nothing arrives: compare QoS"
+        if not publishers:
+            cause = f"nobody publishes it: remap '{what}' or start the camera"
+        status.say(level, f"no {what} on {topic} {since}, {consequence}; {cause}")
 
 
 class DropReporter:
-    """All drop counters, and a WARN about those that rose since the last report."""
+    """All drop counters, and a WARN about those that rose since the last report.
+
+    ``drops.*`` are losses; ``skipped.*`` is what a healthy node leaves out as well.
+    """
 
     def __init__(self, drops: DropCounters) -> None:
         self._drops = drops
@@ -117,7 +127,8 @@ class DropReporter:
         counts = self._drops.counts()
         for reason in Drop:
             count = counts.get(reason, 0)
-            status.put(f"drops.{reason.value}", count)
+            kind = "skipped" if reason in EXPECTED else "drops"
+            status.put(f"{kind}.{reason.value}", count)
             risen = count - self._before.get(reason, 0)
             if risen > 0 and reason not in EXPECTED:
                 detail = self._drops.detail(reason)
@@ -159,7 +170,7 @@ def report_model(status: Status, worker: ModelWorker | None, load_warn_s: float 
         status.say(
             Level.ERROR,
             f"the model cannot be loaded: {worker.reason} "
-            "(correct the parameters, then cleanup and configure)",
+            "(correct the parameters, then deactivate, cleanup, configure, activate)",
         )
     elif worker.state is WorkerState.LOADING:
         slow = worker.loading_s > load_warn_s

@@ -8,7 +8,8 @@ from collections import Counter
 
 
 class Drop(enum.Enum):
-    """A reason; the value is its key in ``/diagnostics`` and in the demo's summary.
+    """A reason; the value is its key in ``/diagnostics`` (``drops.*``, or ``skipped.*`` for those
+    in EXPECTED) and in the demo's summary.
 
     ``frame_*``: a colour image gave no graph. ``depth_*``: a depth image was not used (the graph
     may still come, as 2D). ``info_*``: the camera's calibration was not used. ``keyframe_*``:
@@ -44,7 +45,8 @@ class Drop(enum.Enum):
     KEYFRAME_FORGOTTEN = "keyframe_forgotten"  # its image is too far back to track from
 
 
-# An image per frame that the model has no time for is how the node works, not a fault.
+# An image per frame that the model has no time for is how the node works, not a fault. These are
+# reported as skipped.*, the others as drops.*.
 EXPECTED = frozenset({Drop.KEYFRAME_SUPERSEDED, Drop.KEYFRAME_DISCARDED, Drop.DEPTH_UNUSED})
 
 

@@ -182,7 +182,10 @@ class FrameLoop:
         for result in results:
             stamp_ns = result.keyframe.stamp_ns
             if not self._live.add_keyframe(stamp_ns, result.generated.graph, result.model_id):
-                self._drops.add(Drop.KEYFRAME_FORGOTTEN)
+                self._drops.add(
+                    Drop.KEYFRAME_FORGOTTEN,
+                    "time jumped, or the model took longer than keyframe_memory",
+                )
 
     def _complete(self, frame: FrameMessages, rgb: np.ndarray) -> RGBDFrame:
         """The frame with whatever of depth and intrinsics can be used; what cannot is counted."""

@@ -86,12 +86,12 @@ def test_percentiles_are_nearest_rank():
     assert percentile([], 50) is None
 
 
-def test_drops_that_are_normal_work_are_no_losses():
+def test_what_normal_work_skips_is_no_drop():
     report = NodeReport()
-    values = {"drops.keyframe_superseded": "300", "drops.frame_bad_image": "2", "drops.x": "0"}
+    values = {"skipped.keyframe_superseded": "300", "drops.frame_bad_image": "2", "drops.x": "0"}
     report.update("scene_graph: camera", 0, "ok", values)
-    assert report.drops == {"keyframe_superseded": 300, "frame_bad_image": 2}
-    assert report.losses == {"frame_bad_image": 2}
+    assert report.drops == {"frame_bad_image": 2}
+    assert report.skipped == {"keyframe_superseded": 300}
     assert report.frames_left_out == 2
 
 
@@ -120,6 +120,7 @@ def test_the_summary_is_json_and_complete():
         "relations": 1,
         "labels": ["[red]mug", "plate"],
         "drops": {},
+        "skipped": {},
         "query": {
             "question": "mug on plate?",
             "ok": True,

@@ -51,7 +51,8 @@ REFUSED = [
     ),
     ("unknown subject", (DESCRIBE, "cat", "box", "", GRAPH), DescribeStatus.UNKNOWN_SUBJECT, "#3"),
     ("unknown number", (DESCRIBE, "#4", "box", "", GRAPH), DescribeStatus.UNKNOWN_SUBJECT, "#4"),
-    ("no object", (DESCRIBE, "mug", "", "", GRAPH), DescribeStatus.UNKNOWN_OBJECT, "box"),
+    ("no object", (DESCRIBE, "mug", "", "", GRAPH), DescribeStatus.UNKNOWN_OBJECT, "name a sub"),
+    ("half a pair", (OPEN, "mug", "", "why?", GRAPH), DescribeStatus.UNKNOWN_OBJECT, "box"),
     ("no graph", (DESCRIBE, "mug", "box", "", None), DescribeStatus.UNKNOWN_SUBJECT, "nothing"),
 ]
 

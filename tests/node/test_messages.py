@@ -151,10 +151,17 @@ def meter(*times):
 def test_a_silent_input_warns_first_and_is_an_error_later(times, now, level, says):
     status = Status("camera")
     judge_input(
-        status, "depth", "/depth", meter(*times), Staleness(1.0, 5.0), 0.0, now, "objects are 2D"
+        status, "depth", "/depth", meter(*times), Staleness(1.0, 5.0), 0.0, now, "objects are 2D", 1
     )
     assert status.level is level
     assert says in "".join(status.sentences)
+
+
+@pytest.mark.parametrize(("publishers", "says"), [(0, "remap 'depth'"), (2, "compare QoS")])
+def test_a_silent_input_says_where_to_look(publishers, says):
+    status = Status("camera")
+    judge_input(status, "depth", "/depth", meter(), Staleness(1.0, 5.0), 0.0, 9.0, "so", publishers)
+    assert says in status.sentences[0]
 
 
 def test_rates_are_of_the_last_seconds_and_unknown_before():
@@ -175,7 +182,8 @@ def test_a_risen_counter_warns_once_and_stays_listed():
     assert first.sentences == ["1 frame_bad_image (step is 3)"]
     assert second.level is Level.OK
     assert second.values["drops.frame_bad_image"] == "1"
-    assert set(second.values) == {f"drops.{reason.value}" for reason in Drop}
+    assert second.values["skipped.keyframe_superseded"] == "1"
+    assert {key.split(".")[1] for key in second.values} == {reason.value for reason in Drop}
 
 
 def test_a_report_says_unknown_not_zero():
