@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from spacesgg_ros.cli.console import InputError, messages, output
+from spacesgg_ros.cli.console import ExitCode, InputError, messages, output
 
 
 def bench(
@@ -37,10 +37,10 @@ def bench(
         raise InputError(f"this installation has no benchmarks: {error}") from error
     if show_list:
         for known, what in BENCHMARKS.items():
-            output.print(f"[bold]{known:<16}[/]{what}", highlight=False)
+            output.print(f"[bold]{known:<16}[/]{what}", highlight=False, soft_wrap=True)
         return
     if name is None:
-        raise typer.BadParameter(f"name one of {', '.join(BENCHMARKS)}")
+        raise typer.BadParameter(f"name a benchmark: {', '.join(BENCHMARKS)}")
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"{name!r}: there are {', '.join(BENCHMARKS)}")
     try:
@@ -58,7 +58,7 @@ def bench(
     else:
         _show(report)
     if not result.passed and not quick:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _show(report: dict) -> None:

@@ -11,6 +11,7 @@ class ExitCode(enum.IntEnum):
     """Exit status of ``spacesgg``."""
 
     OK = 0
+    FAILED = 1  # it ran and fell short: a missed bar, a demo without a graph
     USAGE = 2
     BAD_INPUT = 3
     MODEL = 4

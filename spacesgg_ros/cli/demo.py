@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spacesgg_ros.cli.console import InputError, messages, output
+from spacesgg_ros.cli.console import ExitCode, InputError, messages, output
 from spacesgg_ros.demo import DemoError
 from spacesgg_ros.resources import resource
 from spacesgg_ros.viewer.state import Question
@@ -110,7 +110,7 @@ def demo(
         messages.print(f"demo: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         if headless:
             print(json.dumps({"ok": False, "problem": str(error)}), flush=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(ExitCode.FAILED) from error
     if headless:
         print(json.dumps(summary.to_dict()), flush=True)
     else:
@@ -121,7 +121,7 @@ def demo(
             soft_wrap=True,
         )
     if not summary.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _question(text: str | None) -> Question | None:

@@ -29,10 +29,10 @@ def export(
     model: Annotated[str, typer.Argument(help="Model folder, hub id, or 'embedded'.")],
     precision: Annotated[
         list[Precision] | None,
-        typer.Option(help="May be given several times. [default: fp32 and int8]"),
+        typer.Option(help="May be given several times. Default: fp32 and int8."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write. [default: onnx/ in the model folder]")
+        Path | None, typer.Option(help="Where to write. Default: onnx/ in the model folder.")
     ] = None,
 ) -> None:
     """Write a model's ONNX files and compare them with torch.

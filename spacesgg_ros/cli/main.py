@@ -25,6 +25,9 @@ _MODULES = {
 }
 """Module to the subcommands it brings."""
 
+_EXTRA_OF = {"torch": "train", "transformers": "train", "scipy": "scenes"}
+"""Optional packages that training imports by itself, to the extra that brings them."""
+
 
 def _print_version(asked: bool) -> None:
     if asked:
@@ -43,7 +46,8 @@ def make_app() -> typer.Typer:
         help="Live 3D scene graphs from an RGB-D camera: run, look at, measure and retrain.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        epilog="Exit status: 0 done, 2 usage, 3 unusable input, 4 model, 5 not installed.",
+        epilog="Exit status: 0 done, 1 it ran and fell short, 2 usage, 3 unusable input, 4 model, "
+        "5 not installed.",
     )
 
     @app.callback()
@@ -88,8 +92,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(error, GraphError):
             _fail(str(error), ExitCode.BAD_INPUT)
         if isinstance(error, ModelError):
-            _fail(str(error), ExitCode.MODEL)
+            missing = isinstance(error.__cause__, MissingExtraError)
+            _fail(str(error), ExitCode.NOT_INSTALLED if missing else ExitCode.MODEL)
         raise
+    except ModuleNotFoundError as error:
+        extra = _EXTRA_OF.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        _fail(
+            f"{error}; install it with: pip install 'spacesgg_ros[{extra}]'", ExitCode.NOT_INSTALLED
+        )
 
 
 def _fail(message: str, code: ExitCode) -> None:

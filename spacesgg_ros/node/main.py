@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from spacesgg_ros.node.node import SceneGraphNode
 
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_USAGE = """\
+spacesgg-node [--ros-args -p NAME:=VALUE ... -r FROM:=TO ... --params-file FILE]
+
+Runs the scene graph node: image, depth and camera_info in, scene_graph out. Ctrl-C ends it.
+
+  spacesgg-node --ros-args -r image:=/camera/color/image_raw \\
+      -r depth:=/camera/aligned_depth_to_color/image_raw -r camera_info:=/camera/color/camera_info
+
+Parameters: docs/parameters.md, or `ros2 param describe` while it runs."""
 _FAST_DDS_2 = ("humble", "iron", "jazzy")  # read the second name; later ones the first
 
 
@@ -58,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: ROS arguments (``--ros-args ...``); None: the command line's.
     """
+    if {"-h", "--help"} & set((sys.argv[1:] if arguments is None else arguments)[:1]):
+        print(_USAGE)
+        return 0
     if problem := explain_missing_ros():
         print(problem, file=sys.stderr)
         return 2

@@ -196,8 +196,19 @@ def test_export_without_torch_names_the_extra(tmp_path, monkeypatch, capsys) -> 
         json.dumps({"model_type": "llava", "text_config": {}, "vision_config": {}})
     )
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert run("export", tmp_path) == 4
+    assert run("export", tmp_path) == 5
     assert "spacesgg_ros[torch]" in capsys.readouterr().err
+
+
+def test_training_without_torch_names_the_extra(monkeypatch, capsys) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert run("train", "tower") == 5
+    assert "spacesgg_ros[train]" in capsys.readouterr().err
+
+
+def test_the_help_says_what_an_option_is_if_it_is_not_given(capsys) -> None:
+    assert run("export", "--help") == 0
+    assert "fp32 and int8" in capsys.readouterr().out
 
 
 def test_the_help_needs_no_model_runtime(monkeypatch) -> None:
