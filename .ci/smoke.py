@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import rclpy
-import spacesgg_ros.msg
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticArray
 
 import spacesgg_ros
+import spacesgg_ros.msg
 
 
 def main() -> int:
