@@ -3,7 +3,8 @@
     ros2 launch spacesgg_ros demo.launch.py
     ros2 launch spacesgg_ros demo.launch.py bag:=FILE rviz:=true
 
-The same with a terminal view and a page, without ROS' launch system: ``spacesgg demo``.
+The same with a terminal view and a page, without ROS' launch system: ``spacesgg demo``. Both read
+recordings with rosbags (``pip install rosbags``).
 """
 
 import sys
@@ -30,7 +31,14 @@ CAMERA = {
 def generate_launch_description():
     use_shared_memory_profile()  # for the player as well as for the node
     player = ExecuteProcess(
-        cmd=[sys.executable, "-m", "spacesgg_ros.demo.player", LaunchConfiguration("bag")],
+        cmd=[
+            sys.executable,
+            "-m",
+            "spacesgg_ros.demo.player",
+            LaunchConfiguration("bag"),
+            "--repeat",
+            "BACK_AND_FORTH",  # until Ctrl-C, and without a jump of the camera
+        ],
         output="log",
     )
     node = IncludeLaunchDescription(
