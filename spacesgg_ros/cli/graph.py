@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from spacesgg_ros.cli.console import InputError, messages, output
@@ -198,14 +199,14 @@ def _print_tables(scene: SceneGraph) -> None:
         extent = item.extent
         objects.add_row(
             f"#{item.id}",
-            item.label,
+            escape(item.label),  # a model's words are data, no markup
             " ".join(f"{value:.0f}" for value in item.box_px),
             str(item.layer or "-"),
             "-" if extent is None else " ".join(f"{value:+.2f}" for value in extent.position),
             "-" if extent is None else " ".join(f"{value:.2f}" for value in extent.size),
         )
     output.print(objects)
-    names = {item.id: f"{item.label} #{item.id}" for item in scene.objects}
+    names = {item.id: escape(f"{item.label} #{item.id}") for item in scene.objects}
     relations = Table(title=f"{len(scene.relations)} relations")
     for heading in ("subject", "predicate", "object", "source", "distance (m)"):
         relations.add_column(heading)
@@ -213,7 +214,7 @@ def _print_tables(scene: SceneGraph) -> None:
         distance = relation.distance_m
         relations.add_row(
             names[relation.subject_id],
-            relation.predicate,
+            escape(relation.predicate),
             names[relation.object_id],
             relation.source.name.lower(),
             "-" if distance is None else f"{distance:.2f}",

@@ -75,6 +75,14 @@ def test_a_graph_is_printed_as_tables(fixed_model, picture, capsys) -> None:
     assert "left of" in shown
 
 
+def test_a_label_is_no_markup(fixed_model, picture, capsys, monkeypatch) -> None:
+    text = "<ref>[/] mug</ref><box>[[200, 400, 400, 600]]</box>"
+    written = ModelGraph(text, parse_graph(text), (1,), 1, "eos")
+    monkeypatch.setattr(FixedModel, "write_graph", lambda *_, **__: written)
+    assert run("graph", picture) == 0
+    assert "[/] mug" in capsys.readouterr().out
+
+
 def test_depth_gives_positions_and_measured_relations(fixed_model, picture, depth, capsys) -> None:
     assert run("graph", picture, "--depth", depth, "--intrinsics", "150,150,80,60", "--json") == 0
     result = json.loads(capsys.readouterr().out)
