@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spacesgg_ros.graph.predicates import INVERSES, resolve_predicate
+from spacesgg_ros.graph.predicates import INVERSES, VSD_LABELS, resolve_predicate
 from spacesgg_ros.graph.relations import (
     DEFAULT_RELATIONS,
     RelationConfig,
@@ -265,6 +265,12 @@ class _Search:
                 f"{_sentence(name_object(lacking[0]))} has no valid depth now, so I cannot "
                 "measure where it is.",
                 tuple(dict.fromkeys(lacking)),
+            )
+        if predicate.strip() and resolve_predicate(predicate) is None:
+            return QueryAnswer(
+                QueryStatus.NO_RELATION,
+                f"The model has not said {_quote(predicate)} of these, and I can measure only "
+                f"{', '.join(VSD_LABELS)}.",
             )
         first = _group(subjects) if subject.strip() else "nothing"
         second = _group(objects) if object.strip() else "anything"

@@ -70,6 +70,10 @@ GRAPH = SceneGraph(
         pytest.param(("book", "under", "cup"), Q.NO_RELATION,
                      "The model says the book (#5) is under the cup (#4), but the measured depth "
                      "contradicts that.", id="contradicted"),
+        pytest.param(("book", "leftof", "cup"), Q.NO_RELATION,
+                     "The model has not said 'leftof' of these, and I can measure only on, in, "
+                     "next to, under, above, behind, in front of, to the left of, to the right "
+                     "of.", id="unknown word"),
         pytest.param(("poster", "behind", "mug"), Q.NO_POSITION,
                      "The poster (#6) has no valid depth now, so I cannot measure where it is.",
                      id="no depth"),
