@@ -1,5 +1,5 @@
-# Each goal takes a fresh clone to where it says, alone. Needs python3 (3.10 to 3.13) with venv,
-# g++ and git; what is missing is named.
+# Each goal takes a fresh clone to where it says, alone. Needs python3 (3.10 to 3.13) with venv
+# and headers, g++ and git; what is missing is named.
 #
 #   make demo                          the demo: camera, node, live graph
 #   make demo ARGS='--bag FILE'        on your own recording; ARGS go to `spacesgg demo`
