@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
-from spacesgg_ros.bench.held_out import HeldOutFrame, read_held_out
+from spacesgg_ros.bench.held_out import HeldOutFrame, read_held_out, render_more
 from spacesgg_ros.bench.result import BenchError, BenchResult
 from spacesgg_ros.graph import (
     LiveSceneGraph,
@@ -22,14 +26,36 @@ _IN_FULL_VIEW = 0.9
 
 
 def run(quick: bool = False) -> BenchResult:
-    """The node's own path (keyframe, plane, lifting) fed the true boxes.
+    """The node's own path (keyframe, plane, lifting) fed the true boxes of all but the table.
 
     The truth is the centre of the model's own box, not of the surface the camera sees. The
     baseline is what most detectors' 3D add-ons do: the median depth of the box, unprojected at
     the box's centre.
     """
-    ours, naive, in_full_view, missing = [], [], [], 0
-    for frame in read_held_out(3 if quick else None):
+    shipped = _measure(read_held_out(3 if quick else None))
+    rendered = None if quick else _measure(render_more(Path("data/cache")))
+    judged = rendered or shipped
+    error_mm = judged["measured"]["median_mm"]
+    return BenchResult(
+        name="lifting",
+        measured=judged["measured"]
+        | {"frames": "40 scenes rendered now" if rendered else "shipped"}
+        | ({"shipped_8_scenes": shipped["measured"]} if rendered else {}),
+        baseline={"method": "median depth at the box's centre", **judged["baseline"]},
+        ratio=round(judged["baseline"]["median_mm"] / error_mm, 2),
+        bar=f"median position error <= {_BAR_M * 100:g} cm within {_WITHIN_M:g} m",
+        passed=error_mm <= 1e3 * _BAR_M,
+        quick=quick,
+    )
+
+
+def _measure(frames: Iterable[HeldOutFrame]) -> dict[str, dict[str, Any]]:
+    """Errors of every object within reach, ours and the baseline's."""
+    ours: list[float] = []
+    naive: list[float] = []
+    in_full_view: list[float] = []
+    missing = 0
+    for frame in frames:
         for truth, lifted, box, visible in _lift_frame(frame):
             if np.linalg.norm(truth) > _WITHIN_M:
                 continue
@@ -42,21 +68,15 @@ def run(quick: bool = False) -> BenchResult:
             naive.append(float(np.linalg.norm(_unproject_median(frame, box) - truth)))
     if not ours:
         raise BenchError("no held-out object could be lifted at all")
-    error = float(np.median(ours))
-    return BenchResult(
-        name="lifting",
-        measured={
+    return {
+        "measured": {
             "objects": len(ours),
             "without_position": missing,
             **_spread(ours),
             "in_full_view": {"objects": len(in_full_view), **_spread(in_full_view)},
         },
-        baseline={"method": "median depth at the box's centre", **_spread(naive)},
-        ratio=round(float(np.median(naive)) / error, 2),
-        bar=f"median position error <= {_BAR_M * 100:g} cm within {_WITHIN_M:g} m",
-        passed=error <= _BAR_M,
-        quick=quick,
-    )
+        "baseline": _spread(naive),
+    }
 
 
 def _lift_frame(

@@ -13,6 +13,9 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from spacesgg_ros.cli.console import InputError
+from spacesgg_ros.extras import require
+
 DATA_DIR = Path("data/tabletop")
 CACHE_DIR = Path("data/cache")
 RUN_DIR = Path("runs/tabletop")
@@ -45,12 +48,16 @@ def render(
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 2,
 ) -> None:
     """Render frames to WebDataset shards; run again to resume."""
+    from .scenes.assets import AssetError
     from .scenes.dataset import SceneSetConfig, write_scenes
 
-    config = SceneSetConfig(split, frames, seed, width, height, supersample=supersample)
-    shards = write_scenes(config, out, CACHE_DIR, jobs)
-    for path in track(shards, f"rendering {split}", total=config.shards, console=console):
-        console.print(f"[dim]{path}[/]")
+    try:
+        config = SceneSetConfig(split, frames, seed, width, height, supersample=supersample)
+        shards = write_scenes(config, out, CACHE_DIR, jobs)
+        for path in track(shards, f"rendering {split}", total=config.shards, console=console):
+            console.print(f"[dim]{path}[/]")
+    except (ValueError, AssetError) as error:
+        raise InputError(str(error)) from error
 
 
 def record(
@@ -73,13 +80,14 @@ def train_tower(
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Step 1: teach the vision tower boxes, names and distances; goes on from the run's tower."""
-    import torch
-
+    torch = require("torch", "train")
     from .model import checkpoint, tower_data, tower_training
 
     torch.set_num_threads(threads)
     run.mkdir(parents=True, exist_ok=True)
     labels = tower_data.load_labels(data)
+    if not labels:
+        raise InputError(f"no training frames in {data}: run `spacesgg scenes render train` first")
     (run / "labels.json").write_text(json.dumps(labels))
     tower = checkpoint.build_tower(labels)
     if (run / "tower.pt").exists():
@@ -109,10 +117,11 @@ def train_llava(
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Step 2: teach projector and decoder object lists, then scene graphs; goes on from OUT."""
-    import torch
-
+    torch = require("torch", "train")
     from .model import checkpoint, llava_training, tower_data
 
+    if not (run / "tower.pt").exists():
+        raise InputError(f"no tower in {run}: run `spacesgg train tower` first")
     torch.set_num_threads(threads)
     labels = json.loads((run / "labels.json").read_text())
     tower = checkpoint.build_tower(labels)
@@ -147,8 +156,9 @@ def evaluate(
 
     shards = sorted(data.glob(f"{split}-*.tar"))
     if not shards:
-        console.print(f"no frames of split {split!r} in {data}: run `spacesgg scenes render` first")
-        raise typer.Exit(3)
+        raise InputError(
+            f"no frames of split {split!r} in {data}: run `spacesgg scenes render {split}` first"
+        )
     loaded = SceneGraphModel.load(model, precision=precision)
     running = evaluate_graphs(loaded, shards, limit)
     steps = track(running, f"evaluating {split}", total=limit, console=console)

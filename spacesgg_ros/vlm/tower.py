@@ -2,9 +2,11 @@
 
 EfficientNet-lite0 features, a three-level pyramid, and a dense centre-point head (CenterNet,
 arXiv 1904.07850) that is trained with boxes first. The tower's tokens are the ``num_tokens``
-strongest peaks of that head's class map, strongest first. Each carries what the decoder needs
+strongest peaks of that head's class map. Each carries what the decoder needs
 to name and to place an object: local and surrounding features, class scores, box and distance.
-LLaVA's projector and decoder then read them like patch tokens.
+They come near to far by predicted distance, and a token that is likely an object says the how
+manieth such it is, so that writing "objects near to far" is reading on from token to token.
+LLaVA's projector and decoder read them like patch tokens.
 
 Importing this module registers the tower with ``transformers``' Auto classes, so a folder
 with ``"model_type": "spacesgg_tower"`` loads as ``LlavaForConditionalGeneration``. Needs torch.
@@ -37,6 +39,10 @@ _STAGES = (
 _TAPS = {2: 40, 4: 112, 6: 320}
 """Stage index to channels of the maps at strides 8, 16 and 32."""
 _FOURIER_BANDS = 8
+_SLOTS = 12
+"""Likely objects that are counted, near to far."""
+_LIKELY = 0.3
+"""Class score from which a peak counts as an object: precision and recall balance there."""
 
 
 class SpaceSGGTowerConfig(PreTrainedConfig):
@@ -54,8 +60,9 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
         if self.image_size % 32:
             raise ValueError(f"image_size must be a multiple of 32, got {self.image_size}")
-        # features and their surroundings, class scores, box, distance, Fourier code of the box
-        self.hidden_size = 2 * self.neck_channels + self.num_classes + 5 + 4 * 2 * _FOURIER_BANDS
+        # features, surroundings, class scores, box and distance, Fourier code of the box, slot
+        described = 2 * self.neck_channels + self.num_classes + 5
+        self.hidden_size = described + 4 * 2 * _FOURIER_BANDS + _SLOTS
         super().__post_init__(**kwargs)
 
     @property
@@ -222,12 +229,15 @@ class SpaceSGGTower(PreTrainedModel):
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
 
     def tokens(self, maps: DenseDetections) -> torch.Tensor:
-        """``(B, num_tokens, hidden_size)``: the strongest peaks, strongest first."""
+        """``(B, num_tokens, hidden_size)``: the strongest peaks, near to far."""
         rows, columns = maps.class_logits.shape[-2:]
         strength = maps.class_logits.amax(1, keepdim=True)
         is_peak = functional.max_pool2d(strength, 3, 1, 1) == strength
         ranked = torch.where(is_peak, strength, strength - 100.0).flatten(1)
-        chosen = ranked.topk(self.config.num_tokens, dim=1).indices
+        count = self.config.num_tokens
+        strongest = ranked.topk(count, dim=1).indices
+        distance = maps.log_distance.flatten(1).gather(1, strongest)
+        chosen = strongest.gather(1, distance.topk(count, dim=1, largest=False).indices)
 
         def gather(x: torch.Tensor) -> torch.Tensor:
             index = chosen[:, None].expand(-1, x.shape[1], -1)
@@ -252,15 +262,20 @@ class SpaceSGGTower(PreTrainedModel):
         bands = math.pi * 2.0 ** torch.arange(_FOURIER_BANDS, device=box.device)
         phase = (box[..., None] * bands).flatten(2)
         around = functional.avg_pool2d(maps.features, 5, 1, 2)
+        scores = gather(maps.class_logits.sigmoid())
+        likely = (scores.amax(-1, keepdim=True) > _LIKELY).float()
+        slots = torch.arange(1, _SLOTS + 1, device=box.device)
+        slot = (1 - (likely.cumsum(1) - slots).abs()).clamp(min=0) * likely
         return torch.cat(
             [
                 gather(maps.features),
                 gather(around),
-                4 * gather(maps.class_logits.sigmoid()),
+                4 * scores,
                 box,
                 gather(maps.log_distance),
                 phase.sin(),
                 phase.cos(),
+                slot,
             ],
             dim=-1,
         )

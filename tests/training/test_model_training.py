@@ -14,6 +14,7 @@ import torch
 
 from spacesgg_ros.graph import parse_graph
 from spacesgg_ros.training.model import checkpoint, llava_training, tower_data, tower_training
+from spacesgg_ros.training.model.targets import spatial_questions
 from spacesgg_ros.vlm.tower import DenseDetections, SpaceSGGTower, SpaceSGGTowerConfig
 
 LABELS = ["apple", "bowl", "mug", "spoon", "table"]
@@ -96,21 +97,37 @@ def test_answers_alone_carry_loss_and_a_tiny_llava_learns_its_scene(
     learnt = tokenizer.decode(plain.ids[plain.learn_from :], skip_special_tokens=False)
     assert learnt.endswith("</s>")
     assert len(parse_graph(learnt.removesuffix("</s>")).relations) == 4
-    question = texts.questions[0]
-    assert tokenizer.decode(question.ids[question.learn_from :]) == "in"
+    answers = {tokenizer.decode(q.ids[q.learn_from :]) for q in texts.questions if not q.mirrored}
+    known = {answer for _, answer in spatial_questions(record)}
+    assert answers <= known and len(answers) > 2
     tokens = np.random.default_rng(0).normal(size=(1, 2, 16, tower.config.hidden_size))
-    entries: list[dict] = []
-    recipe = llava_training.LlavaRecipe(
-        align_minutes=0, tune_minutes=0.07, batch_size=1, warmup_steps=5, learning_rate=5e-3
-    )
+    loss_of = llava_training.CoordinateLoss(tokenizer)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    costs = []
+    for _ in range(25):
+        loss = llava_training.batch_loss(model, texts.before, tokens, [plain], loss_of)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        costs.append(loss.item())
+    assert costs[-1] < 0.6 * costs[0]
+
+
+def test_training_runs_both_stages_logs_and_saves(
+    tower: SpaceSGGTower, record: dict, tmp_path: Path
+) -> None:
+    model, tokenizer = checkpoint.build_llava(tower, LABELS, tmp_path, hidden_size=64, layers=1)
+    texts = llava_training.TextSet.build([record], tokenizer)
+    tokens = np.zeros((1, 2, 16, tower.config.hidden_size), np.float16)
+    before = [p.clone() for p in model.model.language_model.parameters()]
+    saved: list[bool] = []
+    recipe = llava_training.LlavaRecipe(align_minutes=0.01, tune_minutes=0.01, batch_size=2)
     llava_training.train_llava(
-        model, tokenizer, tokens.astype(np.float16), texts, recipe, entries.append, lambda: None
+        model, tokenizer, tokens, texts, recipe, lambda entry: None, lambda: saved.append(True)
     )
-    loss = llava_training.CoordinateLoss(tokenizer)
-    trained = llava_training.batch_loss(model, texts.before, tokens, [plain], loss)
-    fresh, _ = checkpoint.build_llava(tower, LABELS, tmp_path, hidden_size=64, layers=1)
-    untrained = llava_training.batch_loss(fresh, texts.before, tokens, [plain], loss)
-    assert trained.item() < 0.6 * untrained.item()
+    after = list(model.model.language_model.parameters())
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert saved == [True]
 
 
 def test_a_saved_folder_loads_as_plain_llava(tower: SpaceSGGTower, tmp_path: Path) -> None:

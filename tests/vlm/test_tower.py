@@ -33,21 +33,25 @@ def test_same_padding_puts_the_odd_pixel_last() -> None:
     assert conv(x)[0, 0].tolist() == [[1, 0], [0, 0]]
 
 
-def test_tokens_are_the_peaks_with_their_box_and_distance(tower: SpaceSGGTower) -> None:
+def test_tokens_are_the_peaks_near_to_far_with_their_box_and_slot(tower: SpaceSGGTower) -> None:
     cells = 8
     logits = torch.full((1, 3, cells, cells), -9.0)
     logits[0, 1, 2, 5] = 4.0
     logits[0, 2, 6, 1] = 2.0
     sides = torch.ones(1, 4, cells, cells)
-    distance = torch.full((1, 1, cells, cells), 0.25)
+    distance = torch.full((1, 1, cells, cells), 0.5)
+    distance[0, 0, 2, 5], distance[0, 0, 6, 1] = 0.25, 0.125
     tokens = tower.tokens(DenseDetections(torch.zeros(1, 8, cells, cells), logits, sides, distance))
     assert tokens.shape == (1, tower.config.num_tokens, tower.config.hidden_size)
     scores = tokens[0, :, 16:19] / 4
     box_and_distance = tokens[0, :, 19:24]
-    assert scores[0].argmax() == 1 and scores[1].argmax() == 2
+    assert scores[0].argmax() == 2 and scores[1].argmax() == 1  # the weaker peak is nearer
     # cell (2, 5): centre (5.5, 2.5), one cell to each side, of 8
-    assert box_and_distance[0].tolist() == pytest.approx([4.5 / 8, 1.5 / 8, 6.5 / 8, 3.5 / 8, 0.25])
+    assert box_and_distance[1].tolist() == pytest.approx([4.5 / 8, 1.5 / 8, 6.5 / 8, 3.5 / 8, 0.25])
     assert scores[2:].max() < 0.01
+    slots = tokens[0, :, -12:]
+    assert slots[:2].argmax(1).tolist() == [0, 1]
+    assert slots.sum() == 2  # what is no likely object has no slot
 
 
 def test_forward_gives_what_llava_asks_for(tower: SpaceSGGTower) -> None:
