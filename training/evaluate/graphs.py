@@ -3,7 +3,8 @@
 Objects: label equal and IoU >= 0.5, one to one. Triplets: ASMv2's rule (a true triplet
 counts when some predicted one has the same labels and predicate and both boxes at IoU >= 0.5).
 Two sets of triplets: those the training text would say, against the model's text alone; and
-every unambiguous relation that holds, against model and depth together, as the node reports.
+every unambiguous relation that holds, against model and depth together, as the node reports
+(it reports a pair once; its queries answer the inverse too, so the inverse counts as said).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from spacesgg_ros.graph import LiveSceneGraph, decode_box
 from spacesgg_ros.graph.boxes import box_iou
 from spacesgg_ros.graph.types import Intrinsics, RGBDFrame, SceneGraph, TextGraph
-from spacesgg_ros.training.model.targets import choose_relations
+from spacesgg_ros.training.model.targets import INVERSE, choose_relations
 from spacesgg_ros.training.scenes.dataset import add_depth_noise, read_shards
 from spacesgg_ros.vlm import SceneGraphModel
 
@@ -124,6 +125,7 @@ def evaluate_graphs(
         live = _lift(record, rgb, files["depth.png"], written.graph)
         place = {o.id: (o.label, o.box_px) for o in live.objects}
         measured = [(place[r.subject_id], r.predicate, place[r.object_id]) for r in live.relations]
+        measured += [(o, INVERSE[p], s) for s, p, o in measured if p in INVERSE]
         holds = [
             (names[s], p, names[o]) for s, p, o in record["relations"] if s in names and o in names
         ]

@@ -9,7 +9,7 @@ from spacesgg_ros.graph.types import TextGraph, TextObject, TextRelation
 from spacesgg_ros.vlm import prompts
 
 MAX_OBJECTS = 12
-_INVERSE = {
+INVERSE = {
     "to the left of": "to the right of",
     "to the right of": "to the left of",
     "in front of": "behind",
@@ -101,7 +101,7 @@ def spatial_questions(record: dict) -> list[tuple[str, str]]:
         sentence = f"The {name[s]} is {p} the {name[o]}."
         questions.append((prompts.CLASSIFY_PROMPT.format(**asked), p))
         questions.append((prompts.DESCRIBE_PROMPT.format(**asked), sentence))
-        back = _INVERSE.get(p)
+        back = INVERSE.get(p)
         if back:
             answer = f"{sentence} The {name[o]} is {back} the {name[s]}."
             questions.append((prompts.OPEN_PROMPT.format(**asked), answer))
