@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spacesgg_ros.graph.types import SceneGraph
+from spacesgg_ros.graph.types import SceneGraph, SceneRelation
 from spacesgg_ros.viewer.state import Question
 
 _TRUST = ("BOTH", "GEOMETRY", "MODEL", "CONTRADICTED")
@@ -33,7 +33,13 @@ def choose_question(graph: SceneGraph, even_without_relations: bool = False) -> 
             return None
         first = graph.objects[0]
         return Question(subject=_name(graph, first.id, first.label))
-    best = min(graph.relations, key=lambda r: (_TRUST.index(r.source.name), -r.score))
+
+    def doubt(relation: SceneRelation) -> tuple[int, int, float]:
+        """Small for what rests on much, then for objects that have long been there."""
+        youngest = max(relation.subject_id, relation.object_id)
+        return _TRUST.index(relation.source.name), youngest, -relation.score
+
+    best = min(graph.relations, key=doubt)
     subject, target = graph.object_by_id(best.subject_id), graph.object_by_id(best.object_id)
     if subject is None or target is None:
         return None

@@ -46,7 +46,8 @@ class LiveConfig:
 
     Attributes:
         relations: thresholds of the measured relations.
-        max_misses: keyframes in a row that may fail to name a visible object before it is dropped.
+        max_misses: keyframes in a row that may fail to name a visible object before it is dropped;
+            never more than have named it, so that a passing mistake of the model soon leaves.
         out_of_view_s: an object outside the image is dropped after this time.
         min_visible: part of its box that must be inside the image for it to be reported.
         ring_s: how old a keyframe's image may be.
@@ -58,7 +59,7 @@ class LiveConfig:
     """
 
     relations: RelationConfig = field(default_factory=RelationConfig)
-    max_misses: int = 2
+    max_misses: int = 6
     out_of_view_s: float = 1.0
     min_visible: float = 0.15
     ring_s: float = 30.0
@@ -158,8 +159,9 @@ class LiveSceneGraph:
         for i, target in zip(fresh, carried, strict=True):
             ids[indices[i]] = self._create(target, labels[i], stamp_ns).id
         for missed in set(alive) - set(ids.values()):
-            self._tracks[missed].misses += 1
-            if self._tracks[missed].misses > self.config.max_misses:
+            track = self._tracks[missed]
+            track.misses += 1
+            if track.misses > min(track.hits, self.config.max_misses):
                 del self._tracks[missed]
         self._merge_twins()
         self._relate_model(text_graph, ids)

@@ -193,8 +193,9 @@ class NodeParameters:
     )
     tf_timeout: float = _parameter(0.05, "How long a frame may wait for its TF.", low=0.0, high=1.0)
     max_misses: int = _parameter(
-        2,
-        "An object leaves when it is in view and the model fails to name it more often in a row.",
+        6,
+        "An object leaves when it is in view and the model fails to name it more often in a row "
+        "than this or than it had named it.",
         applies="on activate",
         low=0,
         high=1000,

@@ -108,14 +108,27 @@ def test_ids_are_stable_and_never_used_again():
     assert labels(run(live, 8, 10)) == {2: "tray", 3: "mug"}
 
 
-def test_an_object_survives_some_keyframes_that_miss_it():
-    live = started(("mug", MUG), config=LiveConfig(max_misses=2))
+@pytest.mark.parametrize(
+    ("named", "max_misses", "tracked"),
+    [
+        (1, 2, [1, 0, 0, 0]),  # seen once: a second miss is one too many
+        (3, 2, [1, 1, 0, 0]),  # well known: the limit holds
+        (3, 9, [1, 1, 1, 0]),  # never more misses than it was named
+    ],
+)
+def test_an_object_survives_some_keyframes_that_miss_it(
+    named: int, max_misses: int, tracked: list[int]
+):
+    live = started(("mug", MUG), config=LiveConfig(max_misses=max_misses))
+    for k in range(1, named):
+        live.update(frame(k))
+        live.add_keyframe(stamp(k), text(("mug", moved(MUG, k))))
     seen = []
-    for k in range(1, 5):
+    for k in range(named, named + 4):
         live.update(frame(k))
         live.add_keyframe(stamp(k), text())
         seen.append(live.track_count)
-    assert seen == [1, 1, 0, 0]
+    assert seen == tracked
 
 
 def test_score_falls_when_the_model_misses_an_object():
