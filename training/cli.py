@@ -112,8 +112,8 @@ def train_llava(
     data: Annotated[Path, typer.Option(help="rendered shards with cached features")] = DATA_DIR,
     run: Annotated[Path, typer.Option(help="where step 1 left the tower")] = RUN_DIR,
     out: Annotated[Path, typer.Option(help="model folder to write")] = MODEL_DIR,
-    align_minutes: Annotated[float, typer.Option(min=0.0)] = 15,
-    tune_minutes: Annotated[float, typer.Option(min=0.1)] = 30,
+    align_minutes: Annotated[float, typer.Option(min=0.0)] = 11,
+    tune_minutes: Annotated[float, typer.Option(min=0.1)] = 18,
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Step 2: teach projector and decoder object lists, then scene graphs; goes on from OUT."""

@@ -39,12 +39,12 @@ QUESTIONS_PER_FRAME = 6
 class LlavaRecipe:
     """Hyper-parameters of both stages."""
 
-    align_minutes: float = 15
-    tune_minutes: float = 30
+    align_minutes: float = 11
+    tune_minutes: float = 18
     batch_size: int = 32
-    learning_rate: float = 1.2e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
-    warmup_steps: int = 200
+    warmup_steps: int = 150
     question_share: float = 0.2
     """Of the steps of stage 2: VSD questions instead of graphs."""
     seed: int = 0

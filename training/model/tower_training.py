@@ -31,7 +31,7 @@ class TowerRecipe:
     minutes: float = 20
     batch_size: int = 32
     learning_rate: float = 2e-3
-    backbone_learning_rate: float = 4e-4
+    backbone_learning_rate: float = 5e-4
     weight_decay: float = 0.02
     seed: int = 0
 
