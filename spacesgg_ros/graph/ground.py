@@ -187,7 +187,7 @@ def fit_support_plane(
         heights = points @ np.array(previous.normal) + previous.offset
         inliers = np.abs(heights) < 2.0 * tolerance
         if inliers.mean() > 0.8 * previous.share:
-            return _finish(points, inliers, tolerance, up)
+            return _finish(points, inliers, tolerance, up, _TIGHTER[-1:])
     picks = np.random.default_rng(0).integers(0, len(points), (_HYPOTHESES, 3))
     a, b, c = points[picks[:, 0]], points[picks[:, 1]], points[picks[:, 2]]
     normals = np.cross(b - a, c - a)
@@ -209,9 +209,13 @@ def fit_support_plane(
 
 
 def _finish(
-    points: np.ndarray, inliers: np.ndarray, tolerance: np.ndarray, up: Vector3 | None
+    points: np.ndarray,
+    inliers: np.ndarray,
+    tolerance: np.ndarray,
+    up: Vector3 | None,
+    tighter: Sequence[float] = _TIGHTER,
 ) -> SupportPlane | None:
-    for tight in _TIGHTER:
+    for tight in tighter:
         if inliers.sum() < _MIN_POINTS // 2:
             return None
         normal, offset = _refine(points, inliers)

@@ -28,7 +28,7 @@ __all__ = ["align_depth", "decode_depth", "lift_box", "transform_extent"]
 
 # Lengths and shares were tuned on 240 rendered 640x480 frames (1226 objects, sensor noise) of
 # scenes that no benchmark uses.
-_MAX_SAMPLES = 600
+_MAX_SAMPLES = 400
 _MIN_SAMPLES = 8
 _TRIM = 0.0025
 _DEPTH_TAIL = 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -98,6 +99,8 @@ def run_node(
         return 2
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    # What is loaded stays: the collector need not look through all of it during frames.
+    gc.freeze()
     try:
         if node.parameters.autostart:
             node.trigger_configure()
