@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import json
 import time
 from collections.abc import Callable
@@ -16,61 +15,21 @@ from rich.progress import track
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.extras import require
 
-DATA_DIR = Path("data/tabletop")
-CACHE_DIR = Path("data/cache")
-RUN_DIR = Path("runs/tabletop")
-MODEL_DIR = Path("models/tabletop")
+from .defaults import DATA_DIR, MODEL_DIR, RUN_DIR
+from .evaluate import cli as evaluate_cli
+from .scenes import cli as scenes_cli
 
 console = Console()
 
 
 def register(app: typer.Typer) -> None:
     """Add ``scenes``, ``train`` and ``evaluate`` to the command line."""
-    scenes = typer.Typer(help="Render RGB-D tabletop scenes with exact ground truth.")
-    scenes.command("render")(render)
-    scenes.command("record")(record)
-    app.add_typer(scenes, name="scenes")
+    scenes_cli.register(app)
     train = typer.Typer(help="Train the embedded model.")
     train.command("tower")(train_tower)
     train.command("llava")(train_llava)
     app.add_typer(train, name="train")
-    app.command("evaluate")(evaluate)
-
-
-def render(
-    split: Annotated[str, typer.Argument(help="train, val or test-seen")],
-    frames: Annotated[int, typer.Argument(help="how many; rounded up to whole shards")],
-    out: Annotated[Path, typer.Option(help="folder of the shards")] = DATA_DIR,
-    seed: Annotated[int, typer.Option(help="another seed, other scenes")] = 0,
-    width: Annotated[int, typer.Option(min=64)] = 320,
-    height: Annotated[int, typer.Option(min=64)] = 240,
-    supersample: Annotated[int, typer.Option(min=1, max=4, help="antialiasing")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, help="processes")] = 2,
-) -> None:
-    """Render frames to WebDataset shards; run again to resume."""
-    from .scenes.assets import AssetError
-    from .scenes.dataset import SceneSetConfig, write_scenes
-
-    try:
-        config = SceneSetConfig(split, frames, seed, width, height, supersample=supersample)
-        shards = write_scenes(config, out, CACHE_DIR, jobs)
-        for path in track(shards, f"rendering {split}", total=config.shards, console=console):
-            console.print(f"[dim]{path}[/]")
-    except (ValueError, AssetError) as error:
-        raise InputError(str(error)) from error
-
-
-def record(
-    out: Annotated[Path, typer.Argument(help="MCAP to write")],
-    scene: Annotated[int, typer.Option(help="index of a scene of split 'demo'")] = 0,
-    seconds: Annotated[float, typer.Option(min=0.2)] = 6.7,
-) -> None:
-    """Record a scene with a moving camera as a ROS 2 bag (MCAP)."""
-    from .scenes.recording import record_scene
-
-    with console.status(f"recording {out}"):
-        frames = record_scene(out, CACHE_DIR, scene, seconds)
-    console.print(f"{frames} frames, {out.stat().st_size / 1e6:.1f} MB: {out}")
+    evaluate_cli.register(app)
 
 
 def train_tower(
@@ -139,36 +98,6 @@ def train_llava(
         _logger(run / "llava.jsonl"),
         lambda: checkpoint.save_llava(model, out),
     )
-
-
-def evaluate(
-    data: Annotated[Path, typer.Option(help="rendered shards")] = DATA_DIR,
-    split: Annotated[str, typer.Option(help="which frames")] = "test-seen",
-    model: Annotated[str, typer.Option(help="folder, hub id or 'embedded'")] = "embedded",
-    precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or int8")] = "auto",
-    limit: Annotated[int | None, typer.Option(min=1, help="at most so many frames")] = None,
-    out: Annotated[Path | None, typer.Option(help="write the JSON here as well")] = None,
-) -> None:
-    """Measure a model on held-out rendered frames: recall of objects and triplets."""
-    from spacesgg_ros.vlm import SceneGraphModel
-
-    from .evaluate.graphs import evaluate_graphs
-
-    shards = sorted(data.glob(f"{split}-*.tar"))
-    if not shards:
-        raise InputError(
-            f"no frames of split {split!r} in {data}: run `spacesgg scenes render {split}` first"
-        )
-    loaded = SceneGraphModel.load(model, precision=precision)
-    running = evaluate_graphs(loaded, shards, limit)
-    steps = track(running, f"evaluating {split}", total=limit, console=console)
-    scores = collections.deque(steps, maxlen=1).pop()
-    report = {"model": loaded.model_id, "precision": loaded.runtime_info.precision, "split": split}
-    report |= scores.summary()
-    text = json.dumps(report, indent=1)
-    if out:
-        out.write_text(text + "\n")
-    console.print_json(text)
 
 
 def _logger(path: Path) -> Callable[[dict], None]:

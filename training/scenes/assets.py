@@ -25,7 +25,7 @@ LIBRARY_DIR = Path("/usr/share/sweethome3d/furniture")
 LABELS_FILE = Path(__file__).with_name("labels.yaml")
 MAX_FACES = 5_000
 MAX_TEXTURE_PX = 256
-CACHE_FORMAT = 5
+CACHE_FORMAT = 6
 
 LICENCES = {
     "BlendSwap-CC-0": "CC0 1.0",
@@ -74,6 +74,7 @@ class Model:
     holds: str = ""
     role: str = "object"
     rests: bool = False
+    unseen: bool = False
     creator: str = ""
     hulls: list[np.ndarray] = field(default_factory=list)
     """Convex collision hulls, each ``(k, 3)`` points."""
@@ -153,6 +154,7 @@ def _read_labelled(label_map: dict[str, dict]) -> Iterable[Model]:
                 holds=entry.get("holds", ""),
                 role=entry.get("role", "object"),
                 rests=bool(entry.get("rests", False)),
+                unseen=key in entry.get("unseen", []),
                 creator=item.get("creator", ""),
             )
             model.hulls = collision_hulls(model)

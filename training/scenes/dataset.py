@@ -99,7 +99,8 @@ def _studio(
     cache_dir: Path, width: int, height: int, supersample: int
 ) -> tuple[SceneSampler, Renderer]:
     """Models and renderer of this process: made once, since both are large."""
-    return SceneSampler(load_models(cache_dir)), Renderer(width, height, supersample)
+    trained = [m for m in load_models(cache_dir) if not m.unseen]
+    return SceneSampler(trained), Renderer(width, height, supersample)
 
 
 def expose(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,8 @@
+"""Where the commands look when no option says otherwise, relative to the working directory."""
+
+from pathlib import Path
+
+DATA_DIR = Path("data/tabletop")
+CACHE_DIR = Path("data/cache")
+RUN_DIR = Path("runs/tabletop")
+MODEL_DIR = Path("models/tabletop")
