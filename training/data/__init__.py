@@ -1,0 +1,1 @@
+"""Instruction rows: what the models are taught, as text about images."""
