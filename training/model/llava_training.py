@@ -23,10 +23,10 @@ from transformers import LlavaForConditionalGeneration
 
 from spacesgg_ros.graph.text import write_graph
 from spacesgg_ros.graph.types import TextGraph
+from spacesgg_ros.training.data.targets import mirror_record, spatial_questions, target_graph
 from spacesgg_ros.vlm import prompts
 from spacesgg_ros.vlm.tower import SpaceSGGTower
 
-from .targets import mirror_record, spatial_questions, target_graph
 from .tower_data import FeatureSet
 from .tower_training import run_head
 
