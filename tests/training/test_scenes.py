@@ -64,11 +64,16 @@ def test_a_dropped_cube_rests_on_the_table_and_another_on_it(
     box_model: Callable[..., assets.Model],
 ) -> None:
     pytest.importorskip("mujoco")
-    from spacesgg_ros.training.scenes.physics import SUPPORT, settle
+    from spacesgg_ros.training.scenes.physics import SUPPORT, settle, upright
 
     cubes = [box_model("cube", (0.1, 0.1, 0.1)), box_model("brick", (0.06, 0.06, 0.04))]
     settled = settle(
-        cubes, np.ones(2), np.array([[0, 0, 0.71], [0.01, 0, 0.83]]), np.zeros(2), 0.7, (0.5, 0.5)
+        cubes,
+        np.ones(2),
+        np.array([[0, 0, 0.71], [0.01, 0, 0.83]]),
+        np.tile(upright(0.0), (2, 1)),
+        0.7,
+        (0.5, 0.5),
     )
     assert settled.poses[0, 2, 3] == pytest.approx(0.7, abs=0.002)
     assert settled.poses[1, 2, 3] == pytest.approx(0.8, abs=0.004)
@@ -91,7 +96,7 @@ def test_rendered_depth_and_ids_are_exact(box_model: Callable[..., assets.Model]
         np.ones((8, 16, 3), np.float32),
     )
     drawables = [Drawable(part, np.eye(4), 7) for part in cube.parts]
-    rgb, depth, ids = Renderer(160, 120).render(drawables, camera, light, np.zeros(3), 1.0)
+    rgb, depth, ids, _ = Renderer(160, 120).render(drawables, camera, light, np.zeros(3), 1.0)
     columns = np.nonzero(ids == 7)[1]
     # the face at y = -0.2 is 1.8 m away: 0.4 m / 1.8 m * 100 px = 22.2 px wide
     assert 22 <= columns.max() - columns.min() + 1 <= 23

@@ -7,6 +7,7 @@ parsing takes a minute and drawing does not.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import pickle
@@ -26,6 +27,11 @@ LABELS_FILE = Path(__file__).with_name("labels.yaml")
 MAX_FACES = 5_000
 MAX_TEXTURE_PX = 256
 CACHE_FORMAT = 6
+
+_EDGE_AND_FACE_WEIGHTS = np.array(
+    [[0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.25, 0.75, 0], [0.75, 0.25, 0],
+     [0, 0.25, 0.75], [0, 0.75, 0.25], [0.25, 0, 0.75], [0.75, 0, 0.25], [1 / 3, 1 / 3, 1 / 3]]
+)  # fmt: skip
 
 LICENCES = {
     "BlendSwap-CC-0": "CC0 1.0",
@@ -82,6 +88,47 @@ class Model:
     def vertices(self) -> np.ndarray:
         """All vertices, ``(n, 3)``."""
         return np.concatenate([part.vertices for part in self.parts])
+
+    @functools.cached_property
+    def outline(self) -> np.ndarray:
+        """Vertices of the convex hull, ``(n, 3)``: enough for every extent in any pose."""
+        from scipy.spatial import ConvexHull, QhullError
+
+        vertices = np.unique(self.vertices().astype(float), axis=0)
+        try:
+            return vertices[ConvexHull(vertices).vertices]
+        except QhullError:  # flat, so there is no hull with volume
+            return vertices
+
+    @functools.cached_property
+    def surface_points(self) -> np.ndarray:
+        """``(n, 3)`` points on vertices, edges and faces, dense enough to tell what is free."""
+        samples = [self.vertices()]
+        for part in self.parts:
+            corners = part.vertices[part.faces]
+            for weights in _EDGE_AND_FACE_WEIGHTS:
+                samples.append(np.einsum("c,ncd->nd", weights, corners))
+        return np.concatenate(samples)
+
+    def top_plane(self) -> tuple[float, float]:
+        """Height (m) and area (m^2) of the largest level surface that faces up."""
+        heights, areas = [], []
+        for part in self.parts:
+            corners = part.vertices[part.faces].astype(float)
+            normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+            area = np.linalg.norm(normal, axis=1)
+            # winding is unreliable, so the vertex normals say which side is up
+            up = part.normals[part.faces].mean(1)[:, 2] > 0.7
+            level = up & (np.abs(normal[:, 2]) > 0.97 * area) & (area > 0)
+            heights.append(corners[level].mean(1)[:, 2])
+            areas.append(area[level])
+        height, area = np.concatenate(heights), np.concatenate(areas)
+        if not len(height):
+            return 0.0, 0.0
+        bins = np.round(height / 0.01).astype(int)
+        summed = np.bincount(bins, weights=area)
+        best = int(summed.argmax())
+        return float(height[bins == best].max()), float(summed[best])
 
 
 def load_models(cache_dir: Path, labels_file: Path = LABELS_FILE) -> list[Model]:

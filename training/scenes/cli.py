@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def render(
-    split: Annotated[str, typer.Argument(help="train, val or test-seen")],
+    split: Annotated[
+        str, typer.Argument(help="train, val, test-seen, test-unseen-models or test-rooms")
+    ],
     frames: Annotated[int, typer.Argument(help="how many; rounded up to whole shards")],
     out: Annotated[Path, typer.Option(help="folder of the shards")] = DATA_DIR,
     seed: Annotated[int, typer.Option(help="another seed, other scenes")] = 0,

@@ -1,9 +1,10 @@
 """Write rendered frames as WebDataset tar shards: reproducible from a seed, resumable.
 
-A frame is four members of a shard: ``KEY.jpg`` (colour), ``KEY.depth.png`` (16-bit
-millimetres, noise-free unless asked), ``KEY.instances.png`` (8-bit, 0 = surroundings, object
-index + 1) and ``KEY.json`` (camera, objects, relations; see :mod:`.truth`). A shard is
-written whole or not at all, so an interrupted run goes on where it stopped.
+A frame is five members of a shard: ``KEY.jpg`` (colour), ``KEY.depth.png`` (16-bit
+millimetres, noise-free), ``KEY.holes.png`` (1-bit: glass, black and mirrors, of which a depth
+camera gets no reading), ``KEY.instances.png`` (8-bit, 0 = surroundings, object index + 1) and
+``KEY.json`` (camera, objects, relations; see :mod:`.truth`). A shard is written whole or not
+at all, so an interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ import cv2
 import numpy as np
 
 from .assets import load_models, write_attribution
-from .layout import Scene, SceneSampler, sample_camera, sample_light
+from .layout import SceneSampler, sample_table_camera
 from .renderer import Camera, Renderer
+from .rooms import RoomSampler, sample_room_camera
+from .scene import Scene, sample_light
 from .truth import Truth, derive_truth
 
-SPLITS = ("train", "val", "test-seen", "demo")
+SPLITS = ("train", "val", "test-seen", "demo", "test-unseen-models", "test-rooms")
+"""In the order of their seeds: append only, or every split changes."""
+UNSEEN_SPLIT = "test-unseen-models"
 SCENES_PER_SHARD = 50
 
 
@@ -63,6 +68,14 @@ class SceneSetConfig:
         key = [self.seed, SPLITS.index(self.split), scene_index]
         return np.random.default_rng(np.random.SeedSequence(key))
 
+    def kind(self, scene_index: int) -> str:
+        """``tabletop`` or ``room``: two rooms in five scenes where a split mixes them."""
+        if self.split in ("test-seen", "demo"):
+            return "tabletop"
+        if self.split == "test-rooms":
+            return "room"
+        return "room" if scene_index * 2 % 5 < 2 else "tabletop"
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -71,57 +84,86 @@ class Frame:
     key: str
     rgb: np.ndarray
     depth_m: np.ndarray
+    holes: np.ndarray
+    """``(H, W)`` bool: where a depth camera would get no reading."""
     instances: np.ndarray
     scene: Scene
     camera: Camera
     truth: Truth
+    jpeg_quality: int
 
 
 def render_frames(config: SceneSetConfig, scene_indices: range, cache_dir: Path) -> Iterator[Frame]:
     """Frames of some scenes, rendered in this process."""
-    sampler, renderer = _studio(cache_dir, config.width, config.height, config.supersample)
+    unseen = config.split == UNSEEN_SPLIT
+    studio = _studio(cache_dir, unseen, config.width, config.height, config.supersample)
     for scene_index in scene_indices:
         rng = config.scene_rng(scene_index)
-        scene = sampler.sample(rng)
+        kind = config.kind(scene_index)
+        scene = studio.samplers[kind].sample(rng)
         for view in range(config.views_per_scene):
-            camera = sample_camera(rng, scene, config.width, config.height)
-            centre = np.array([0.0, 0.0, scene.table_top_z])
-            rgb, depth, ids = renderer.render(
-                scene.drawables, camera, sample_light(rng), centre, shadow_radius_m=1.0
+            camera = _CAMERAS[kind](rng, scene, config.width, config.height)
+            rgb, depth, ids, holes = studio.renderer.render(
+                scene.drawables, camera, sample_light(rng), scene.centre, scene.radius_m
             )
+            whole = functools.partial(_whole_pixels, studio.renderer, scene, camera)
+            truth = derive_truth(scene, camera, depth, ids, whole)
             key = f"{config.split}-{scene_index:06d}-{view}"
-            truth = derive_truth(scene, camera, depth, ids)
-            yield Frame(key, expose(rgb, rng), depth, ids, scene, camera, truth)
+            quality = int(rng.integers(60, 96))
+            yield Frame(key, expose(rgb, rng), depth, holes, ids, scene, camera, truth, quality)
+
+
+@dataclass(frozen=True)
+class _Studio:
+    samplers: dict[str, SceneSampler | RoomSampler]
+    renderer: Renderer
+
+
+_CAMERAS = {"tabletop": sample_table_camera, "room": sample_room_camera}
 
 
 @functools.lru_cache(maxsize=2)
-def _studio(
-    cache_dir: Path, width: int, height: int, supersample: int
-) -> tuple[SceneSampler, Renderer]:
+def _studio(cache_dir: Path, unseen: bool, width: int, height: int, supersample: int) -> _Studio:
     """Models and renderer of this process: made once, since both are large."""
-    trained = [m for m in load_models(cache_dir) if not m.unseen]
-    return SceneSampler(trained), Renderer(width, height, supersample)
+    models = [m for m in load_models(cache_dir) if m.unseen == unseen]
+    samplers = {"tabletop": SceneSampler(models), "room": RoomSampler(models)}
+    return _Studio(samplers, Renderer(width, height, supersample))
+
+
+def _whole_pixels(
+    renderer: Renderer, scene: Scene, camera: Camera, instance: int
+) -> tuple[int, int]:
+    drawables = [d for d in scene.drawables if d.instance == instance]
+    return renderer.amodal_pixels(drawables, camera)
 
 
 def expose(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lens blur, gain and sensor noise of a small camera."""
-    image = rgb
+    """Lens blur, exposure, white balance, contrast and sensor noise of a small camera."""
+    image = rgb.astype(np.float32)
     if rng.random() < 0.6:
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.8)))
-    gain = rng.uniform(0.85, 1.15) * (1 + rng.uniform(-0.05, 0.05, 3))
-    noise = rng.normal(size=image.shape) * rng.uniform(0, 4)
-    return np.clip(image * gain + noise, 0, 255).astype(np.uint8)
+        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.9)))
+    gain = rng.uniform(0.7, 1.3) * (1 + rng.uniform(-0.08, 0.08, 3))
+    image = 255 * np.clip(image / 255 * gain, 0, 1) ** rng.uniform(0.85, 1.15)
+    noise = rng.normal(size=image.shape) * rng.uniform(0, 5)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def add_depth_noise(depth_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def add_depth_noise(
+    depth_m: np.ndarray, rng: np.random.Generator, holes: np.ndarray | None = None
+) -> np.ndarray:
     """Depth as a consumer RGB-D camera gives it, float32 metres, 0 = no reading.
 
-    Axial noise ``1.2 mm + 1.9 mm (z - 0.4)^2`` (Nguyen et al. 2012), millimetre steps, most
-    pixels at depth edges lost, nothing nearer than 0.2 m or beyond 6 m.
+    Axial noise ``1.2 mm + 1.9 mm (z - 0.4)^2`` (Nguyen et al. 2012), steps of a millimetre that
+    grow with the square of the range (a stereo camera's disparity steps), most pixels at depth
+    edges lost, nothing nearer than 0.2 m or beyond 6 m.
+
+    Args:
+        holes: ``(H, W)`` bool, glass, black and mirrors: most of it lost, in patches of 4 px.
     """
     z = depth_m.astype(np.float64)
     z = z + rng.normal(size=z.shape) * (0.0012 + 0.0019 * (z - 0.4) ** 2)
-    z = np.round(z * 1000) / 1000
+    step_m = 0.001 * np.maximum(1, z**2)
+    z = np.round(np.round(z / step_m) * step_m, 3)
     jump = np.zeros(z.shape, bool)
     for axis in (0, 1):
         step = np.abs(np.diff(depth_m, axis=axis)) > 0.02
@@ -131,6 +173,10 @@ def add_depth_noise(depth_m: np.ndarray, rng: np.random.Generator) -> np.ndarray
         pad[axis] = (1, 0)
         jump |= np.pad(step, pad)
     lost = (jump & (rng.random(z.shape) < 0.75)) | (depth_m < 0.2) | (depth_m > 6.0)
+    if holes is not None:
+        height, width = depth_m.shape
+        patches = rng.random((-(-height // 4), -(-width // 4))) < 0.8
+        lost |= holes & patches.repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
     return np.where(lost, 0, z).astype(np.float32)
 
 
@@ -173,14 +219,19 @@ def _write_shard(config: SceneSetConfig, shard: int, path: Path, cache_dir: Path
 def _members(frame: Frame) -> Iterator[tuple[str, bytes]]:
     millimetres = np.clip(frame.depth_m * 1000, 0, 65535).round().astype(np.uint16)
     bgr = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR)
-    yield "jpg", cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+    yield (
+        "jpg",
+        cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, frame.jpeg_quality])[1].tobytes(),
+    )
     yield "depth.png", _png(millimetres)
+    yield "holes.png", _png(frame.holes.astype(np.uint8) * 255, bilevel=True)
     yield "instances.png", _png(frame.instances.astype(np.uint8))
     yield "json", json.dumps(frame_record(frame), separators=(",", ":")).encode()
 
 
-def _png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+def _png(image: np.ndarray, bilevel: bool = False) -> bytes:
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, int(bilevel)]
+    return cv2.imencode(".png", image, options)[1].tobytes()
 
 
 def frame_record(frame: Frame) -> dict:
@@ -188,6 +239,7 @@ def frame_record(frame: Frame) -> dict:
     k = frame.camera.intrinsics
     return {
         "key": frame.key,
+        "kind": frame.scene.kind,
         "width": k.width,
         "height": k.height,
         "intrinsics": [k.fx, k.fy, k.cx, k.cy],
@@ -195,6 +247,7 @@ def frame_record(frame: Frame) -> dict:
         "objects": [asdict(o) for o in frame.truth.objects],
         "relations": [list(r) for r in frame.truth.relations],
         "ambiguous": [list(p) for p in frame.truth.ambiguous],
+        "ignored": [asdict(o) for o in frame.truth.ignored],
     }
 
 

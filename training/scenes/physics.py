@@ -34,15 +34,20 @@ class Settled:
     contacts: frozenset[tuple[int, int]]
 
 
+def upright(yaw: float) -> np.ndarray:
+    """Quaternion (w x y z) of a turn by ``yaw`` (rad) about the vertical."""
+    return np.array([np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)])
+
+
 def settle(
     models: list[Model],
     scales: np.ndarray,
     positions: np.ndarray,
-    yaws: np.ndarray,
+    turns: np.ndarray,
     table_top_z: float,
     table_half_size: tuple[float, float],
 ) -> Settled:
-    """Drop upright ``models`` from ``positions`` (n, 3) turned by ``yaws`` (rad)."""
+    """Let ``models`` fall from ``positions`` (n, 3), turned by quaternions (n, 4) w x y z."""
     mujoco = require("mujoco", "scenes")
     spec = mujoco.MjSpec()
     spec.option.timestep = _TIMESTEP_S
@@ -54,12 +59,12 @@ def settle(
         pos=[0, 0, table_top_z - 0.02],
         name="table",
     )
-    for i, (model, scale, position, yaw) in enumerate(
-        zip(models, scales, positions, yaws, strict=True)
+    for i, (model, scale, position, turn) in enumerate(
+        zip(models, scales, positions, turns, strict=True)
     ):
         body = world.add_body()
         body.name = f"object{i}"
-        body.pos, body.quat = list(position), [np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
+        body.pos, body.quat = list(position), list(turn)
         if not model.rests:
             body.add_freejoint()
         for k, hull in enumerate(model.hulls):

@@ -12,8 +12,9 @@ from spacesgg_ros.graph.types import Intrinsics
 
 from .assets import load_models
 from .dataset import SceneSetConfig
-from .layout import Scene, SceneSampler, sample_light
+from .layout import SceneSampler
 from .renderer import Camera, Renderer
+from .scene import Scene, sample_light
 
 WIDTH, HEIGHT, FOCAL_PX = 640, 480, 600.0
 INTRINSICS = Intrinsics(FOCAL_PX, FOCAL_PX, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, WIDTH, HEIGHT)
@@ -42,8 +43,8 @@ def orbit(cache_dir: Path, scene_index: int, frames: int, rate_hz: float) -> Ite
     renderer = Renderer(WIDTH, HEIGHT, supersample=2)
     for k in range(frames):
         camera = sway(scene, 2 * np.pi * k / frames + phase)
-        rgb, depth, _ = renderer.render(
-            scene.drawables, camera, light, np.array([0, 0, scene.table_top_z]), 1.0
+        rgb, depth, _, _ = renderer.render(
+            scene.drawables, camera, light, scene.centre, scene.radius_m
         )
         stamp_ns = round(k / rate_hz * 1e9)
         yield BagFrame(stamp_ns, rgb, smooth_depth_noise(depth, rng))
@@ -54,7 +55,7 @@ def sway(scene: Scene, angle: float) -> Camera:
     azimuth = scene.open_azimuth + 0.35 * np.sin(angle)
     elevation = 0.62 + 0.12 * np.cos(angle)
     distance = 1.02 + 0.1 * np.sin(2 * angle)
-    middle = np.array([*scene.poses[1:, :2, 3].mean(0), scene.table_top_z + 0.05])
+    middle = scene.centre + np.array([0, 0, 0.05])
     direction = [
         np.cos(azimuth) * np.cos(elevation),
         np.sin(azimuth) * np.cos(elevation),

@@ -18,6 +18,9 @@ from .assets import MeshPart
 BACKGROUND_ID = 0
 _NEAR_M, _FAR_M = 0.05, 20.0
 _SHADOW_PX = 768
+_GLASS_BELOW = 0.95
+_UNREADABLE = 256
+"""Added to the instance id where a depth camera gets no reading; ids are below this."""
 
 _VERTEX = """#version 330
 in vec3 position; in vec3 normal; in vec2 uv;
@@ -78,7 +81,9 @@ void main() {
      + specular * 6 * ggx(n, v, key_direction, max(roughness, .15)) * key_colour * nl * shade;
   c *= exposure; c = (c * (2.51 * c + .03)) / (c * (2.43 * c + .59) + .14);
   colour = vec4(pow(clamp(c, 0, 1), vec3(1 / 2.2)), transparent == 1 ? base.a : 1.);
-  depth = depth_m; instance_id = instance;
+  bool unreadable = transparent == 1 || dot(base.rgb, vec3(.21, .72, .07)) < .012
+                    || (specular > .2 && roughness < .4);
+  depth = depth_m; instance_id = instance + (unreadable ? 256 : 0);
 }"""
 
 _SHADOW_VERTEX = """#version 330
@@ -86,6 +91,20 @@ in vec3 position; uniform mat4 model; uniform mat4 shadow_matrix;
 void main() { gl_Position = shadow_matrix * model * vec4(position, 1); }"""
 
 _SHADOW_FRAGMENT = "#version 330\nvoid main() {}"
+
+
+_SILHOUETTE_VERTEX = """#version 330
+in vec3 position; in vec2 uv; uniform mat4 model; uniform mat4 view_projection;
+out vec2 surface_uv;
+void main() { surface_uv = uv; gl_Position = view_projection * model * vec4(position, 1); }"""
+
+_SILHOUETTE_FRAGMENT = """#version 330
+in vec2 surface_uv; uniform sampler2D albedo_map; uniform int holed; uniform float opacity;
+out float seen;
+void main() {
+  if (holed == 1 && texture(albedo_map, surface_uv).a * opacity < .35) discard;
+  seen = 1.;
+}"""
 
 
 @dataclass(frozen=True)
@@ -155,6 +174,10 @@ class Renderer:
         self._shadow_map.compare_func = ""
         self._shadow_map.filter = (gl.NEAREST, gl.NEAREST)
         self._shadow_frame = self._gl.framebuffer(depth_attachment=self._shadow_map)
+        self._silhouette_program = self._gl.program(_SILHOUETTE_VERTEX, _SILHOUETTE_FRAGMENT)
+        self._silhouette = self._gl.framebuffer(
+            [self._gl.texture((3 * (width // 2), 3 * (height // 2)), 1)]
+        )
         self._white = self._gl.texture((1, 1), 4, b"\xff" * 4)
         self._meshes: dict[int, tuple] = {}
         self._textures: dict[int, tuple] = {}
@@ -166,8 +189,9 @@ class Renderer:
         light: Light,
         shadow_centre: np.ndarray,
         shadow_radius_m: float,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Colour ``(H, W, 3)`` uint8, depth ``(H, W)`` float32 m, ids ``(H, W)`` int32."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Colour ``(H, W, 3)`` uint8, depth ``(H, W)`` float32 m, ids ``(H, W)`` int32, and
+        where a depth camera gets no reading (glass, black, mirrors), ``(H, W)`` bool."""
         key = light.key_direction / np.linalg.norm(light.key_direction)
         shadow = _orthographic(shadow_radius_m) @ _view_matrix(
             _pose_looking(shadow_centre + key * 4, shadow_centre)
@@ -184,8 +208,8 @@ class Renderer:
         self._frame.use()
         self._frame.clear(0, 0, 0, 0)
         self._gl.enable(self._moderngl.DEPTH_TEST)
-        opaque = [d for d in drawables if d.part.material.opacity >= 0.95]
-        glass = [d for d in drawables if d.part.material.opacity < 0.95]
+        opaque = [d for d in drawables if d.part.material.opacity >= _GLASS_BELOW]
+        glass = [d for d in drawables if d.part.material.opacity < _GLASS_BELOW]
         for drawable in opaque:
             self._draw(drawable, transparent=False)
         if glass:
@@ -198,14 +222,36 @@ class Renderer:
         environment.release()
         return result
 
-    def forget_meshes(self) -> None:
-        """Free device memory of everything drawn so far."""
-        for vertex_array, shadow_array, *buffers, _ in self._meshes.values():
-            for resource in (vertex_array, shadow_array, *buffers):
-                resource.release()
-        for texture, _ in self._textures.values():
-            texture.release()
-        self._meshes, self._textures = {}, {}
+    def amodal_pixels(self, drawables: list[Drawable], camera: Camera) -> tuple[int, int]:
+        """Pixels that ``drawables`` would cover with nothing in front: in the image, and in a
+        picture three times as wide and high around it (what the border cuts off).
+
+        Drawn without light at half the resolution, so good to some pixels of outline.
+        """
+        w, h = self.width // 2, self.height // 2
+        k = camera.intrinsics.scaled_to(w, h)
+        wide = Intrinsics(k.fx, k.fy, k.cx + w, k.cy + h, 3 * w, 3 * h)
+        program = self._silhouette_program
+        program["view_projection"].write(_bytes(_projection(wide) @ _view_matrix(camera.pose)))
+        program["albedo_map"].value = 2
+        self._silhouette.use()
+        self._silhouette.clear()
+        self._gl.disable(self._moderngl.DEPTH_TEST)
+        for drawable in drawables:
+            material = drawable.part.material
+            texture = drawable.texture if drawable.texture is not None else material.texture
+            holed = texture is not None and material.opacity >= _GLASS_BELOW
+            if holed:
+                self._texture(texture).use(2)
+            program["holed"].value = int(holed)
+            if holed:
+                program["opacity"].value = max(material.opacity, 0.25)
+            program["model"].write(_bytes(drawable.pose))
+            self._mesh(drawable.part)[2].render()
+        seen = np.frombuffer(self._silhouette.read(components=1, alignment=1), np.uint8)
+        picture = seen.reshape(3 * h, 3 * w)
+        inside = picture[h : 2 * h, w : 2 * w]
+        return 4 * int(np.count_nonzero(inside)), 4 * int(np.count_nonzero(picture))
 
     def _draw_shadow(self, drawables: list[Drawable], shadow: np.ndarray) -> None:
         self._gl.enable(self._moderngl.DEPTH_TEST)
@@ -254,7 +300,7 @@ class Renderer:
         program["roughness"].value = float(np.clip(1 - shine / 250, 0.2, 0.95)) if shine else 0.7
         self._mesh(drawable.part)[0].render()
 
-    def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         s, shape = self.supersample, (self.height * self.supersample, self.width * self.supersample)
         rgba = np.frombuffer(self._colour.read(), np.uint8).reshape(*shape, 4)
         depth = np.frombuffer(self._depth.read(), np.float32).reshape(shape)[::-1]
@@ -267,7 +313,8 @@ class Renderer:
         return (
             np.ascontiguousarray(rgb),
             np.ascontiguousarray(depth),
-            np.ascontiguousarray(ids),
+            ids & (_UNREADABLE - 1),
+            ids >= _UNREADABLE,
         )
 
     def _mesh(self, part: MeshPart) -> tuple:
@@ -282,7 +329,12 @@ class Renderer:
             cast = self._gl.vertex_array(
                 self._shadow_program, [(vertices, "3f 20x", "position")], indices
             )
-            self._meshes[key] = (drawn, cast, vertices, indices, part)
+            outlined = self._gl.vertex_array(
+                self._silhouette_program,
+                [(vertices, "3f 12x 2f", "position", "uv")],
+                indices,
+            )
+            self._meshes[key] = (drawn, cast, outlined, part)
         return self._meshes[key]
 
     def _texture(self, image: np.ndarray):  # type: ignore[no-untyped-def]
