@@ -15,6 +15,7 @@ from rich.progress import track
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.extras import require
 
+from .data import cli as data_cli
 from .defaults import DATA_DIR, MODEL_DIR, RUN_DIR
 from .evaluate import cli as evaluate_cli
 from .scenes import cli as scenes_cli
@@ -23,13 +24,14 @@ console = Console()
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``scenes``, ``train`` and ``evaluate`` to the command line."""
+    """Add ``scenes``, ``train``, ``evaluate`` and ``data`` to the command line."""
     scenes_cli.register(app)
     train = typer.Typer(help="Train the embedded model.")
     train.command("tower")(train_tower)
     train.command("llava")(train_llava)
     app.add_typer(train, name="train")
     evaluate_cli.register(app)
+    data_cli.register(app)
 
 
 def train_tower(

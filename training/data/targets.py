@@ -113,6 +113,17 @@ def inverse_relations(relations: Iterable[Relation]) -> list[Relation]:
     return [(o, INVERSES[p], s) for s, p, o in relations if p in INVERSES]
 
 
+def named_relations(record: FrameRecord) -> list[Relation]:
+    """What may be asked by names alone, from both sides: each name occurs once in the picture.
+
+    Every unambiguous relation and its inverse, in the record's order, inverses after.
+    """
+    seen = [o["label"] for o in (*record["objects"], *record.get("ignored", ()))]
+    unique = [o["index"] for o in record["objects"] if seen.count(o["label"]) == 1]
+    known = known_relations(record, unique)
+    return list(dict.fromkeys([*known, *inverse_relations(known)]))
+
+
 def choose_relations(record: FrameRecord, order: Sequence[int]) -> list[Relation]:
     """The relations worth saying: what carries each object, what is over it, its neighbour.
 
