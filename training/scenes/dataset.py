@@ -34,6 +34,8 @@ SPLITS = ("train", "val", "test-seen", "demo", "test-unseen-models", "test-rooms
 """In the order of their seeds: append only, or every split changes."""
 UNSEEN_SPLIT = "test-unseen-models"
 SCENES_PER_SHARD = 50
+_DISPARITY_STEP = 0.001
+"""Inverse metres: a millimetre of depth at one metre, 16 at four."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class SceneSetConfig:
     @property
     def shards(self) -> int:
         return -(-self.frames // self.frames_per_shard)
+
+    def shard_paths(self, out_dir: Path) -> list[Path]:
+        """Where the shards lie, whether they exist or not."""
+        return [out_dir / f"{self.split}-{k:05d}.tar" for k in range(self.shards)]
 
     def scene_rng(self, scene_index: int) -> np.random.Generator:
         """The generator of one scene. The split is part of the seed, so no two splits share
@@ -153,17 +159,18 @@ def add_depth_noise(
 ) -> np.ndarray:
     """Depth as a consumer RGB-D camera gives it, float32 metres, 0 = no reading.
 
-    Axial noise ``1.2 mm + 1.9 mm (z - 0.4)^2`` (Nguyen et al. 2012), steps of a millimetre that
-    grow with the square of the range (a stereo camera's disparity steps), most pixels at depth
-    edges lost, nothing nearer than 0.2 m or beyond 6 m.
+    Axial noise ``1.2 mm + 1.9 mm (z - 0.4)^2`` (Nguyen et al. 2012); equal steps of disparity as
+    a stereo camera has them, 1 mm at 1 m and growing with the square of the range, but never
+    finer than a millimetre; most pixels at depth edges lost; nothing nearer than 0.2 m or
+    beyond 6 m.
 
     Args:
         holes: ``(H, W)`` bool, glass, black and mirrors: most of it lost, in patches of 4 px.
     """
     z = depth_m.astype(np.float64)
     z = z + rng.normal(size=z.shape) * (0.0012 + 0.0019 * (z - 0.4) ** 2)
-    step_m = 0.001 * np.maximum(1, z**2)
-    z = np.round(np.round(z / step_m) * step_m, 3)
+    disparity = np.round(1 / np.maximum(z, 0.01) / _DISPARITY_STEP) * _DISPARITY_STEP
+    z = np.round(1 / np.maximum(disparity, _DISPARITY_STEP), 3)
     jump = np.zeros(z.shape, bool)
     for axis in (0, 1):
         step = np.abs(np.diff(depth_m, axis=axis)) > 0.02
@@ -183,12 +190,17 @@ def add_depth_noise(
 def write_scenes(
     config: SceneSetConfig, out_dir: Path, cache_dir: Path, jobs: int = 2
 ) -> Iterator[Path]:
-    """Render the missing shards of a split and yield each path as it is complete."""
+    """Render the missing shards of a split and yield each path as it is complete.
+
+    Raises:
+        ValueError: the folder holds shards of this split that were rendered otherwise.
+    """
     out_dir.mkdir(parents=True, exist_ok=True)
+    _check_same_kind(config, out_dir)
     models = load_models(cache_dir)
     write_attribution(models, out_dir / "ATTRIBUTION.md")
     (out_dir / f"{config.split}.json").write_text(json.dumps(asdict(config), indent=1) + "\n")
-    shards = [(k, out_dir / f"{config.split}-{k:05d}.tar") for k in range(config.shards)]
+    shards = list(enumerate(config.shard_paths(out_dir)))
     missing = [(k, path) for k, path in shards if not path.exists()]
     yield from (path for _, path in shards if path.exists())
     context = multiprocessing.get_context("spawn")
@@ -196,6 +208,21 @@ def write_scenes(
         tasks = [pool.submit(_write_shard, config, k, path, cache_dir) for k, path in missing]
         for task in tasks:
             yield task.result()
+
+
+def _check_same_kind(config: SceneSetConfig, out_dir: Path) -> None:
+    """Shards of another seed or size would silently be taken for this run's."""
+    note = out_dir / f"{config.split}.json"
+    if not note.exists() or not any(path.exists() for path in config.shard_paths(out_dir)):
+        return
+    held, wanted = json.loads(note.read_text()), asdict(config)
+    different = sorted(k for k in wanted if k != "frames" and held.get(k) != wanted[k])
+    if different:
+        was = ", ".join(f"{k}={held.get(k)} (now {wanted[k]})" for k in different)
+        raise ValueError(
+            f"{out_dir} holds {config.split} shards rendered with {was}: "
+            "give another folder, or delete them"
+        )
 
 
 def _one_gl_thread() -> None:

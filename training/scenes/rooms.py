@@ -108,6 +108,9 @@ class RoomSampler:
         self._small = sorted(
             label for label, group in self._by_label.items() if group[0].role == "object"
         )
+        self._furniture = sorted(
+            label for label, group in self._by_label.items() if group[0].role == "furniture"
+        )
         self._themes = {}
         for name, (wall, free) in _THEMES.items():
             self._themes[name] = tuple(
@@ -130,7 +133,10 @@ class RoomSampler:
                 source = theme
                 if rng.random() < _ANY_ROOM:
                     source = themes[rng.integers(len(themes))]
-                label = str(rng.choice(self._themes[source][slot]))
+                choice = self._themes[source][slot]
+                if not choice:
+                    continue
+                label = str(rng.choice(choice))
                 if slot == 0:
                     self._against_wall(rng, room, label)
                 elif label in ("table", "coffee table"):
@@ -138,7 +144,7 @@ class RoomSampler:
                 else:
                     self._anywhere(rng, room, label)
         if not room.models:
-            self._anywhere(rng, room, "chair")
+            self._anywhere(rng, room, self._furniture[0])
         standing = len(room.models)
         self._things_on(rng, room, standing)
         self._things_under(rng, room, standing)
