@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from pathlib import Path
-
 from spacesgg_ros.bench.held_out import SHARD, read_held_out
 from spacesgg_ros.bench.reference_llava import ReferenceLlava, load_embedded
 from spacesgg_ros.bench.result import BenchError, BenchResult
@@ -72,19 +69,21 @@ def _load_or_none(precision: str) -> SceneGraphModel | None:
 
 def _score(model: SceneGraphModel, quick: bool) -> dict[str, float]:
     """Recall of the constrained graphs on the same images."""
+    frames = require("spacesgg_ros.training.evaluate.frames", "train")
     graphs = require("spacesgg_ros.training.evaluate.graphs", "train")
+    scores = require("spacesgg_ros.training.evaluate.scores", "train")
     try:
-        running = graphs.evaluate_graphs(model, [Path(SHARD)], 3 if quick else None)
-        (scores,) = deque(running, maxlen=1) or (None,)
+        written = [
+            graphs.evaluate_graph(model, frame)
+            for frame in frames.read_frames([SHARD], 3 if quick else None)
+        ]
     except ModelError as error:
         raise BenchError(f"the model failed on a held-out image: {error}") from error
-    if scores is None:
-        raise BenchError(f"no frames in {SHARD}")
-    summary = scores.summary()
+    summary = scores.summarise(written)
     return {
-        "object_recall": summary["objects"]["recall"],
-        "object_precision": summary["objects"]["precision"],
-        "triplet_recall_model": summary["triplets_model"]["recall"],
-        "triplet_recall_model_and_depth": summary["triplets_model_and_depth"]["recall"],
-        "tokens_per_image": summary["tokens_per_frame"],
+        "object_recall": summary["objects"]["recall"]["value"],
+        "object_precision": summary["objects"]["precision"]["value"],
+        "triplet_recall_text": summary["triplets"]["text"]["recall"]["value"],
+        "triplet_recall_text_and_depth": summary["triplets"]["text_and_depth"]["recall"]["value"],
+        "tokens_per_image": summary["tokens_a_frame"],
     }

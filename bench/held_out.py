@@ -7,13 +7,11 @@ the furniture catalogue that ``training/scenes`` uses).
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from spacesgg_ros.bench.result import BenchError
@@ -53,16 +51,9 @@ def read_held_out(limit: int | None = None) -> Iterator[HeldOutFrame]:
             f"no held-out frames at {SHARD}; render them with "
             "python -m spacesgg_ros.bench.held_out CACHE (extra 'scenes')"
         )
-    dataset = require("spacesgg_ros.training.scenes.dataset", "scenes")
-    for index, (record, files) in enumerate(dataset.read_shards([SHARD])):
-        if limit is not None and index >= limit:
-            return
-        bgr = cv2.imdecode(np.frombuffer(files["jpg"], np.uint8), cv2.IMREAD_COLOR)
-        millimetres = cv2.imdecode(
-            np.frombuffer(files["depth.png"], np.uint8), cv2.IMREAD_UNCHANGED
-        )
-        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-        yield _with_noise(record, rgb, millimetres / np.float32(1000))
+    frames = require("spacesgg_ros.training.evaluate.frames", "scenes")
+    for frame in frames.read_frames([SHARD], limit):
+        yield HeldOutFrame(frame.key, frame.rgb, frame.depth_m, frame.intrinsics, frame.record)
 
 
 def render_more(cache: Path) -> Iterator[HeldOutFrame]:
@@ -75,18 +66,10 @@ def render_more(cache: Path) -> Iterator[HeldOutFrame]:
         AssetError: the furniture catalogue is not installed.
     """
     dataset = require("spacesgg_ros.training.scenes.dataset", "scenes")
+    frames = require("spacesgg_ros.training.evaluate.frames", "scenes")
     config = dataset.SceneSetConfig("test-seen", len(_MORE_SCENES) * 3, width=640, height=480)
-    for frame in dataset.render_frames(config, _MORE_SCENES, cache):
-        yield _with_noise(dataset.frame_record(frame), frame.rgb, frame.depth_m)
-
-
-def _with_noise(record: dict[str, Any], rgb: np.ndarray, depth_m: np.ndarray) -> HeldOutFrame:
-    dataset = require("spacesgg_ros.training.scenes.dataset", "scenes")
-    noise = np.random.default_rng(zlib.crc32(record["key"].encode()))
-    depth = dataset.add_depth_noise(depth_m, noise)
-    depth[depth == 0] = np.nan
-    k = Intrinsics(*record["intrinsics"], record["width"], record["height"])
-    return HeldOutFrame(record["key"], rgb, depth, k, record)
+    for frame in frames.render_test_frames(config, _MORE_SCENES, cache):
+        yield HeldOutFrame(frame.key, frame.rgb, frame.depth_m, frame.intrinsics, frame.record)
 
 
 def render_held_out(cache: Path) -> None:

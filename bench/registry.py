@@ -13,6 +13,11 @@ BENCHMARKS = {
     "node-overhead": "CPU a frame of everything around the model, in a real node.",
     "camera-rate": "Rate and age of /scene_graph while the model runs beside.",
     "lifting": "Error of 3D positions on rendered ground truth with sensor noise.",
+    "model-seen": "Objects and triplets of the embedded model: new scenes of known 3D models.",
+    "model-unseen": "The same of 3D models that training never saw, of classes it knows.",
+    "model-rooms": "The same in rooms.",
+    "vsd-classify": "How two named objects stand to each other, asked about the picture.",
+    "valid-output": "Graph texts that parse without an issue, without and with the grammar.",
 }
 """Name to what it measures; the module is the name with underscores."""
 

@@ -46,7 +46,7 @@ def evaluate(
     pictures: Annotated[
         Path | None, typer.Option(help="write worst, typical and best frames to this folder")
     ] = None,
-    frames_a_sheet: Annotated[int, typer.Option(min=1, help="frames on each picture")] = 8,
+    frames_a_sheet: Annotated[int, typer.Option(min=1, help="frames on each picture")] = 6,
 ) -> None:
     """Measure a model on held-out rendered frames, next to what is known without the picture."""
     from spacesgg_ros.vlm import SceneGraphModel

@@ -43,6 +43,7 @@ class Evaluation:
         self._priors = priors
         self._questions_a_frame = questions_a_frame
         self._tokenizer = model.folder.load_tokenizer()
+        self._frames = 0
         self._listed: list[FrameScore] = []
         self._given: list[FrameScore] = []
         self._answers: list[Answered] = []
@@ -50,6 +51,7 @@ class Evaluation:
 
     def add(self, frame: TestFrame) -> None:
         """Measure one more frame."""
+        self._frames += 1
         if GRAPHS in self.tasks:
             self.scores.append(evaluate_graph(self._model, frame))
             if self._priors is not None:
@@ -70,6 +72,7 @@ class Evaluation:
             "model": self._model.model_id,
             "precision": self._model.runtime_info.precision,
             "split": self._split,
+            "frames": self._frames,
         }
         if GRAPHS in self.tasks:
             result[GRAPHS] = summarise(self.scores)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,8 +18,16 @@ MOST_BYTES = 480_000
 _CELL = (480, 360)
 _CAPTION_PX = 26
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_TEXT = 0.42
 # RGB, chosen to differ in brightness too.
-_GREEN, _RED, _ORANGE, _GREY = (70, 225, 90), (255, 70, 70), (255, 190, 40), (190, 190, 190)
+_GREEN, _RED, _ORANGE, _GREY = (70, 225, 90), (255, 105, 105), (255, 190, 40), (190, 190, 190)
+_WHITE = (235, 235, 235)
+
+
+class _Mark(NamedTuple):
+    label: str
+    box: Sequence[float]
+    colour: tuple[int, int, int]
 
 
 def pick_frames(scores: Sequence[FrameScore], kind: str, count: int) -> list[FrameScore]:
@@ -50,18 +59,21 @@ def draw_pair(frame: TestFrame, score: FrameScore) -> np.ndarray:
     right, red wrong, grey not judged). ``(386, 960, 3)`` uint8 RGB."""
     truth, model = (cv2.resize(frame.rgb, _CELL, interpolation=cv2.INTER_CUBIC) for _ in range(2))
     scale = (_CELL[0] / frame.record["width"], _CELL[1] / frame.record["height"])
-    for o in sorted(score.objects, key=lambda o: -o.side_px):
-        colour = _GREEN if o.found else _ORANGE if o.called else _RED
-        _draw_box(truth, o.box, scale, o.label, colour)
-    for p in score.predictions:
-        colour = {RIGHT: _GREEN, EXCUSED: _GREY}.get(p.verdict, _RED)
-        _draw_box(model, p.box, scale, p.label, colour)
+    marks = [
+        _Mark(o.label, o.box, _GREEN if o.found else _ORANGE if o.called else _RED)
+        for o in sorted(score.objects, key=lambda o: -o.side_px)
+    ]
+    _draw_boxes(truth, marks, scale)
+    colours = {RIGHT: _GREEN, EXCUSED: _GREY}
+    said = [_Mark(p.label, p.box, colours.get(p.verdict, _RED)) for p in score.predictions]
+    _draw_boxes(model, said, scale)
     found = sum(o.found for o in score.objects)
     judged = sum(p.verdict != EXCUSED for p in score.predictions)
     right = sum(p.verdict == RIGHT for p in score.predictions)
     strip = np.full((_CAPTION_PX, 2 * _CELL[0], 3), 24, np.uint8)
-    _write(strip, f"{score.key}   truth: {found} of {len(score.objects)} found", (8, 18))
-    _write(strip, f"model: {right} of {judged} right", (_CELL[0] + 8, 18))
+    text = f"{score.key}   truth: {found} of {len(score.objects)} found"
+    _write(strip, text, (8, 18), _WHITE)
+    _write(strip, f"model: {right} of {judged} right", (_CELL[0] + 8, 18), _WHITE)
     return np.vstack([strip, np.hstack([truth, model])])
 
 
@@ -96,24 +108,33 @@ def save_sheet(sheet: np.ndarray, path: Path, most_bytes: int = MOST_BYTES) -> N
     path.write_bytes(jpeg.tobytes())
 
 
-def _draw_box(
-    image: np.ndarray,
-    box: Sequence[float],
-    scale: tuple[float, float],
-    label: str,
-    colour: tuple[int, int, int],
-) -> None:
-    x0, y0, x1, y1 = (round(v * scale[k % 2]) for k, v in enumerate(box))
-    cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), colour, 1, cv2.LINE_AA)
-    _write(image, label, (max(0, x0) + 3, max(0, y0) + 12), colour)
+def _draw_boxes(image: np.ndarray, marks: Sequence[_Mark], scale: tuple[float, float]) -> None:
+    """Boxes first, names on top, each name where it hides the fewest others."""
+    taken: list[tuple[int, int, int, int]] = []
+    boxes = [tuple(round(v * scale[k % 2]) for k, v in enumerate(mark.box)) for mark in marks]
+    for mark, (x0, y0, x1, y1) in zip(marks, boxes, strict=True):
+        cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), mark.colour, 2, cv2.LINE_AA)
+    for mark, (x0, y0, x1, y1) in zip(marks, boxes, strict=True):
+        (width, height), base = cv2.getTextSize(mark.label, _FONT, _TEXT, 1)
+        width, height = width + 6, height + base + 3
+        spots = [(x0, y0 - height), (x0, y0), (x0, y1), (x1 - width, y0 - height), (x1 - width, y1)]
+        places = []
+        for x, y in spots:
+            left = min(max(x, 0), max(image.shape[1] - width, 0))
+            top = min(max(y, 0), max(image.shape[0] - height, 0))
+            places.append((left, top, left + width, top + height))
+        place = min(places, key=lambda rect: sum(_overlap(rect, other) for other in taken))
+        taken.append(place)
+        left, top, right, bottom = place
+        cv2.rectangle(image, (left, top), (right - 1, bottom - 1), mark.colour, -1)
+        _write(image, mark.label, (left + 3, bottom - base - 1), (16, 16, 16))
+
+
+def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> int:
+    return max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0)
 
 
 def _write(
-    image: np.ndarray,
-    text: str,
-    place: tuple[int, int],
-    colour: tuple[int, int, int] = (235, 235, 235),
+    image: np.ndarray, text: str, place: tuple[int, int], colour: tuple[int, int, int]
 ) -> None:
-    cv2.putText(image, text, place, _FONT, 0.42, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(image, text, place, _FONT, 0.42, colour, 1, cv2.LINE_AA)
+    cv2.putText(image, text, place, _FONT, _TEXT, colour, 1, cv2.LINE_AA)
