@@ -175,9 +175,7 @@ class Renderer:
         self._shadow_map.filter = (gl.NEAREST, gl.NEAREST)
         self._shadow_frame = self._gl.framebuffer(depth_attachment=self._shadow_map)
         self._silhouette_program = self._gl.program(_SILHOUETTE_VERTEX, _SILHOUETTE_FRAGMENT)
-        self._silhouette = self._gl.framebuffer(
-            [self._gl.texture((3 * (width // 2), 3 * (height // 2)), 1)]
-        )
+        self._silhouette = self._gl.framebuffer([self._gl.texture((3 * width, 3 * height), 1)])
         self._white = self._gl.texture((1, 1), 4, b"\xff" * 4)
         self._meshes: dict[int, tuple] = {}
         self._textures: dict[int, tuple] = {}
@@ -225,11 +223,8 @@ class Renderer:
     def amodal_pixels(self, drawables: list[Drawable], camera: Camera) -> tuple[int, int]:
         """Pixels that ``drawables`` would cover with nothing in front: in the image, and in a
         picture three times as wide and high around it (what the border cuts off).
-
-        Drawn without light at half the resolution, so good to some pixels of outline.
         """
-        w, h = self.width // 2, self.height // 2
-        k = camera.intrinsics.scaled_to(w, h)
+        w, h, k = self.width, self.height, camera.intrinsics
         wide = Intrinsics(k.fx, k.fy, k.cx + w, k.cy + h, 3 * w, 3 * h)
         program = self._silhouette_program
         program["view_projection"].write(_bytes(_projection(wide) @ _view_matrix(camera.pose)))
@@ -251,7 +246,7 @@ class Renderer:
         seen = np.frombuffer(self._silhouette.read(components=1, alignment=1), np.uint8)
         picture = seen.reshape(3 * h, 3 * w)
         inside = picture[h : 2 * h, w : 2 * w]
-        return 4 * int(np.count_nonzero(inside)), 4 * int(np.count_nonzero(picture))
+        return int(np.count_nonzero(inside)), int(np.count_nonzero(picture))
 
     def _draw_shadow(self, drawables: list[Drawable], shadow: np.ndarray) -> None:
         self._gl.enable(self._moderngl.DEPTH_TEST)

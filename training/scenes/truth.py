@@ -54,7 +54,7 @@ class TrueObject:
         box_px: visible box, pixels, max exclusive. ``amodal_box_px``: whole object, clipped.
         visible_px: instance pixels.
         visibility: ``visible_px`` over the pixels that the object alone would cover in the
-            image, 0..1; good to some pixels of outline (see ``Renderer.amodal_pixels``).
+            image, 0..1.
         in_view: part of the whole object's pixels that the image's borders leave, 0..1.
         position_camera: centre of the model's box, metres, optical frame.
         size_camera: axis-aligned size in the optical frame, metres.
