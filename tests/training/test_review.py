@@ -194,7 +194,7 @@ def test_the_page_shows_pictures_and_takes_decisions(folder: Path) -> None:
     with ReviewServer(ReviewStore(folder), port=0) as server:
         assert ask(server.url)[1] == PAGE.read_bytes()
         state = json.loads(ask(server.url + "api/review")[1])
-        assert [f["key"] for f in state["frames"]][0] == FIRST
+        assert state["frames"][0]["key"] == FIRST
         assert ask(server.url + f"image/{FIRST}.jpg")[1] == image_path(folder, FIRST).read_bytes()
         action = {"action": "frame", "frame": FIRST, "decision": "accepted"}
         status, body = ask(server.url + "api/decide", action)

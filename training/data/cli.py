@@ -18,6 +18,8 @@ from spacesgg_ros.cli.console import InputError, messages, output
 from spacesgg_ros.graph.predicates import VSD_LABELS
 from spacesgg_ros.training.defaults import DATA_DIR
 
+from . import review_cli
+
 _SHOWN_BAD = 5
 
 
@@ -25,6 +27,7 @@ def register(app: typer.Typer) -> None:
     """Add ``data`` to the command line."""
     data = typer.Typer(help="Make training sets.", no_args_is_help=True)
     data.command("instructions")(instructions)
+    review_cli.register(data)
     data.callback()(_group)
     app.add_typer(data, name="data")
 
@@ -65,12 +68,14 @@ def instructions(
 
     def make_rows(progress: Progress) -> Iterator[Row]:
         nonlocal frames
-        for shard in progress.track(shards, description=f"writing {out.name}"):
+        bar = progress.add_task(f"writing {out.name}", total=limit or len(shards))
+        for shard in shards:
             place = Path(os.path.relpath(shard.resolve(), root)).as_posix()
             for key, record in read_frames(shard):
                 if frames == limit:
                     return
                 frames += 1
+                progress.advance(bar, 1 if limit else 0)
                 try:
                     if isinstance(record, FrameError):
                         raise record
@@ -80,6 +85,7 @@ def instructions(
                     continue
                 labels.update(o["label"] for o in record["objects"])
                 yield from rows
+            progress.advance(bar, 0 if limit else 1)
 
     with Progress(console=messages) as progress:
         count = write_rows(out, make_rows(progress))

@@ -93,10 +93,7 @@ class ReviewStore:
         """
         with self._lock:
             name = action.get("action")
-            if name == "undo":
-                changed = self._undo()
-            else:
-                changed = self._do(str(name), action)
+            changed = self._undo() if name == "undo" else self._do(str(name), action)
             self._review.save(self.folder)
             return {"frames": [asdict(f) for f in changed], **self._summary()}
 
