@@ -370,17 +370,22 @@ _WRITERS: dict[str, Writer] = {
 def read_frames(shard: Path) -> Iterator[tuple[str, FrameRecord | FrameError]]:
     """``(key, record)`` of every frame of a shard; in place of a record the reason it has none.
 
-    A frame without picture, or whose JSON cannot be read, is such a one; a shard that cannot be
-    read ends with one.
+    A frame without picture, or whose JSON cannot be read, is such a one; of a shard that cannot
+    be read there is only this.
     """
     try:
+        # tarfile takes an archive cut short between two members for a whole one.
+        with shard.open("rb") as file:
+            file.seek(-tarfile.BLOCKSIZE, 2)
+            if any(file.read()):
+                raise tarfile.ReadError("it is cut short")
         with tarfile.open(shard) as tar:
             members = {member.name: member for member in tar if member.isfile()}
             for name, member in members.items():
                 key, _, suffix = name.partition(".")
-                file = tar.extractfile(member) if suffix == "json" else None
-                if file is not None:
-                    yield key, _read_record(file.read(), f"{key}.jpg" in members)
+                data = tar.extractfile(member) if suffix == "json" else None
+                if data is not None:
+                    yield key, _read_record(data.read(), f"{key}.jpg" in members)
     except (OSError, tarfile.TarError, EOFError) as error:
         yield shard.name, FrameError(f"the shard cannot be read: {error}")
 

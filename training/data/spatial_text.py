@@ -41,7 +41,7 @@ _BANKS: dict[str, tuple[str, ...]] = {
         "{things} on {a_surface}.",
         "On {a_surface} {be} {things}.",
         "{things} {be_all} on {a_surface}.",
-        "This is {a_surface} with {things} on it.",
+        "Here {a_surface} {carries} {things}.",
         "There {be} {things} on {a_surface}.",
     ),
     "caption": (
@@ -294,7 +294,8 @@ def write_caption(
     }
     if surface is None:
         return _say(rng, "caption", **slots)
-    return _say(rng, "caption with surface", **slots, a_surface=surface.a)
+    carries = verb(surface.label, *_VERBS["carries"])
+    return _say(rng, "caption with surface", **slots, a_surface=surface.a, carries=carries)
 
 
 def write_description(
