@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from spacesgg_ros.graph.relations import VSD_LABELS
+from spacesgg_ros.training.data.spatial_text import template_words
 from spacesgg_ros.vlm.text_tokenizer import BOS_ID, EOS_ID, IMAGE_ID, PAD_ID, save_processor
 from spacesgg_ros.vlm.tower import SpaceSGGTower
 
@@ -27,7 +27,7 @@ def build_llava(
     config = tower.config
     tokenizer = save_processor(
         folder,
-        [*labels, *VSD_LABELS, "The", "is", "the"],
+        [*labels, *template_words()],
         image_size=config.image_size,
         image_mean=[IMAGE_MEAN] * 3,
         image_std=[IMAGE_STD] * 3,
