@@ -13,6 +13,7 @@ from spacesgg_ros.training.evaluate.priors import learn_priors, load_priors, sav
 from spacesgg_ros.training.evaluate.questions import (
     Answered,
     confusion,
+    draw_questions,
     macro_f1,
     per_label,
     summarise_answers,
@@ -76,6 +77,15 @@ def test_a_name_that_occurs_twice_is_not_asked_about(record: dict) -> None:
     assert ("table", "under", "mug") in asked
     record["ignored"] = [{"index": 9, "label": "mug", "box_px": [0, 0, 9, 9]}]
     assert not any("mug" in (s, o) for s, _, o in relation_questions(record))
+
+
+def test_questions_take_each_relation_in_turn(record: dict) -> None:
+    asked = draw_questions(record, 100)
+    relations = [p for _, p, _ in asked]
+    kinds = len(set(relations))
+    assert sorted(asked) == sorted(relation_questions(record))
+    assert len(set(relations[:kinds])) == kinds
+    assert draw_questions(record, 3) == asked[:3]
 
 
 TRUTH = ["on", "on", "on", "in", "in", "behind"]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .scores import FrameScore
 
 console = Console()
+if console.width < 100:
+    console.width = 100  # the tables
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +46,7 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="write the JSON here as well")] = None,
     pictures: Annotated[
-        Path | None, typer.Option(help="write worst, typical and best frames to this folder")
+        Path | None, typer.Option(help="draw worst and typical frames into this folder")
     ] = None,
     frames_a_sheet: Annotated[int, typer.Option(min=1, help="frames on each picture")] = 6,
 ) -> None:
@@ -144,6 +146,6 @@ def _draw(
     frames = {frame.key: frame for frame in read_frames(shards, keys=wanted)}
     for kind, those in chosen.items():
         pairs = [pictures.draw_pair(frames[score.key], score) for score in those]
-        path = folder / f"{split}_{kind}.jpg"
+        path = folder / pictures.sheet_name(split, kind)
         pictures.save_sheet(pictures.draw_sheet(pairs), path)
         console.print(f"{path}")

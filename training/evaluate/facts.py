@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spacesgg_ros.training.data.targets import choose_relations
+from spacesgg_ros.training.data.targets import choose_relations, named_relations
 
 from .matching import Labelled, Triplet
 
@@ -30,15 +30,10 @@ def true_triplets(record: dict) -> tuple[list[Triplet], list[Triplet]]:
 
 
 def relation_questions(record: dict) -> list[tuple[str, str, str]]:
-    """``(subject, relation, object)`` names of every VSD classification question.
-
-    An object whose label occurs twice in the picture is left out: its name would not say which
-    one is meant. An "on" is asked the other way round too, as "under".
-    """
-    labels = [label for label, _ in [*true_objects(record), *ignored_objects(record)]]
-    name = {o["index"]: o["label"] for o in record["objects"] if labels.count(o["label"]) == 1}
-    held = [(name[s], p, name[o]) for s, p, o in record["relations"] if s in name and o in name]
-    return held + [(o, "under", s) for s, p, o in held if p == "on"]
+    """``(subject, relation, object)`` names of every VSD classification question that the
+    training data could ask about this frame, from both sides."""
+    names = {o["index"]: str(o["label"]) for o in record["objects"]}
+    return [(names[s], p, names[o]) for s, p, o in named_relations(record)]
 
 
 def scene_of(key: str) -> str:

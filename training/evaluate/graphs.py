@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from spacesgg_ros.graph import LiveSceneGraph, decode_box, parse_graph
-from spacesgg_ros.graph.types import RelationSource, TextGraph, TextIssue, TextIssueKind
+from spacesgg_ros.graph.types import TextGraph, TextIssue, TextIssueKind
 from spacesgg_ros.vlm import SceneGraphModel
 from spacesgg_ros.vlm.grammar import GraphLimits
 
@@ -37,17 +37,13 @@ def text_objects(graph: TextGraph, width: int, height: int) -> list[Labelled]:
 
 
 def measure_triplets(frame: TestFrame, text: TextGraph) -> list[Triplet]:
-    """What the node would publish for this frame, but what depth contradicts."""
+    """The relations that the node would publish for this frame."""
     live = LiveSceneGraph()
     live.update(frame.at(1))
     live.add_keyframe(1, text)
     graph = live.update(frame.at(2))
     place: dict[int, Labelled] = {o.id: (o.label, o.box_px) for o in graph.objects}
-    return [
-        (place[r.subject_id], r.predicate, place[r.object_id])
-        for r in graph.relations
-        if r.source is not RelationSource.CONTRADICTED
-    ]
+    return [(place[r.subject_id], r.predicate, place[r.object_id]) for r in graph.relations]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from .frames import TestFrame
 from .scores import EXCUSED, RIGHT, FrameScore
 
-WORST, TYPICAL, BEST = KINDS = ("worst", "typical", "best")
-MOST_BYTES = 480_000
+WORST, TYPICAL = KINDS = ("worst", "typical")
+MOST_BYTES = 400_000
 
 _CELL = (480, 360)
 _CAPTION_PX = 26
@@ -31,7 +31,7 @@ class _Mark(NamedTuple):
 
 
 def pick_frames(scores: Sequence[FrameScore], kind: str, count: int) -> list[FrameScore]:
-    """The ``count`` worst, best or middle frames by F1 of objects, one view a scene.
+    """The ``count`` worst or middle frames by F1 of objects, one view a scene.
 
     Raises:
         ValueError: an unknown kind.
@@ -39,11 +39,14 @@ def pick_frames(scores: Sequence[FrameScore], kind: str, count: int) -> list[Fra
     if kind not in KINDS:
         raise ValueError(f"unknown kind of frames {kind!r}; one of {', '.join(KINDS)}")
     ranked = sorted(scores, key=lambda score: (object_f1(score), score.key))
-    if kind == BEST:
-        ranked.reverse()
     one_a_scene = list({score.scene: score for score in reversed(ranked)}.values())[::-1]
     start = max(0, (len(one_a_scene) - count) // 2) if kind == TYPICAL else 0
     return one_a_scene[start : start + count]
+
+
+def sheet_name(split: str, kind: str) -> str:
+    """File name of a contact sheet."""
+    return f"{split}-{kind}.jpg"
 
 
 def object_f1(score: FrameScore) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -33,12 +34,9 @@ class Answered:
 def ask_questions(
     model: SceneGraphModel, frame: TestFrame, priors: Priors | None, most: int
 ) -> list[Answered]:
-    """Ask at most ``most`` questions about a frame, drawn always the same way."""
-    asked = relation_questions(frame.record)
-    order = np.random.default_rng(zlib.crc32(frame.key.encode())).permutation(len(asked))
+    """Ask at most ``most`` questions about a frame; see :func:`draw_questions`."""
     answers = []
-    for k in order[:most]:
-        subject, truth, target = asked[k]
+    for subject, truth, target in draw_questions(frame.record, most):
         prompt = prompts.CLASSIFY_PROMPT.format(subject=subject, object=target)
         answer = model.answer(frame.rgb, prompt, choices=VSD_LABELS)
         text_only = None if priors is None else priors.answer(subject, target)
@@ -46,6 +44,21 @@ def ask_questions(
             Answered(scene_of(frame.key), truth, answer.text, text_only, answer.stage_ms["total"])
         )
     return answers
+
+
+def draw_questions(record: dict, most: int) -> list[tuple[str, str, str]]:
+    """At most ``most`` of a frame's questions, one of each relation in turn.
+
+    In this way the rare relations are asked about as often as a frame allows. The draw depends
+    on the frame's key alone.
+    """
+    rng = np.random.default_rng(zlib.crc32(str(record["key"]).encode()))
+    asked = relation_questions(record)
+    by_relation: dict[str, list[tuple[str, str, str]]] = {}
+    for k in rng.permutation(len(asked)):
+        by_relation.setdefault(asked[k][1], []).append(asked[k])
+    rounds = itertools.zip_longest(*by_relation.values())
+    return [question for turn in rounds for question in turn if question is not None][:most]
 
 
 def summarise_answers(answers: Sequence[Answered], majority: str | None) -> dict:

@@ -7,7 +7,7 @@ Three readings of "triplets", all by ASMv2's rule (:func:`.matching.match_triple
 - ``every_relation``: the same against every unambiguous relation that holds.
 
 The node reports a pair once and its queries answer the inverse too, so the inverse of what it
-reports counts as said; what depth contradicts does not count.
+reports counts as said.
 """
 
 from __future__ import annotations
