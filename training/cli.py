@@ -2,113 +2,73 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
-from spacesgg_ros.cli.console import InputError
+from spacesgg_ros.cli.console import output
 from spacesgg_ros.extras import require
 
 from .data import cli as data_cli
-from .defaults import DATA_DIR, MODEL_DIR, RUN_DIR
+from .data import cli as data_cli
+from .defaults import RUN_DIR
 from .evaluate import cli as evaluate_cli
 from .scenes import cli as scenes_cli
 
-console = Console()
-
 
 def register(app: typer.Typer) -> None:
-    """Add ``scenes``, ``train``, ``evaluate`` and ``data`` to the command line."""
+    """Add ``scenes``, ``train``, ``merge``, ``evaluate`` and ``data`` to the command line."""
     scenes_cli.register(app)
-    train = typer.Typer(help="Train the embedded model.")
-    train.command("tower")(train_tower)
-    train.command("llava")(train_llava)
-    app.add_typer(train, name="train")
+    app.command("train")(train)
+    app.command("merge")(merge)
     evaluate_cli.register(app)
     data_cli.register(app)
 
 
-def train_tower(
-    data: Annotated[Path, typer.Option(help="rendered shards")] = DATA_DIR,
-    run: Annotated[Path, typer.Option(help="checkpoints and logs")] = RUN_DIR,
-    minutes: Annotated[float, typer.Option(min=0.1, help="wall time")] = 20,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
+def train(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or a shipped one: embedded/stage1.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a setting: batch.size=8, data.0.rows=mine.jsonl."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run. Default: runs/RECIPE.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
+    download: Annotated[bool, typer.Option(help="Fetch a hub id that is not here yet.")] = False,
 ) -> None:
-    """Step 1: teach the vision tower boxes, names and distances; goes on from the run's tower."""
+    """Train as a recipe says; run again, it goes on from the last complete checkpoint."""
     torch = require("torch", "train")
-    from .model import checkpoint, tower_data, tower_training
+    require("transformers", "train")
+    require("accelerate", "train")
+    from .engine.recipe import find_recipe, make_recipe, read_settings
 
-    torch.set_num_threads(threads)
-    run.mkdir(parents=True, exist_ok=True)
-    labels = tower_data.load_labels(data)
-    if not labels:
-        raise InputError(f"no training frames in {data}: run `spacesgg scenes render train` first")
-    (run / "labels.json").write_text(json.dumps(labels))
-    tower = checkpoint.build_tower(labels)
-    if (run / "tower.pt").exists():
-        tower.load_state_dict(torch.load(run / "tower.pt", weights_only=True))
-    shards = sorted([*data.glob("train-*.tar"), *data.glob("val-*.tar")])
-    for shard in track(shards, "caching frozen features", console=console):
-        tower_data.cache_features(
-            tower.backbone, [shard], data / "features", tower.config.image_size
-        )
-    tower_training.train_tower(
-        tower,
-        tower_data.FeatureSet.load(data / "features", "train"),
-        tower_data.FeatureSet.load(data / "features", "val"),
-        {label: i for i, label in enumerate(labels)},
-        tower_training.TowerRecipe(minutes=minutes),
-        _logger(run / "tower.jsonl"),
-        run / "tower.pt",
-    )
+    if threads:
+        torch.set_num_threads(threads)
+    file = find_recipe(recipe)
+    values = read_settings(file, settings or [])
+    run = run or RUN_DIR.parent / file.parent.name / file.stem
+    if values.get("kind") == "tower":
+        from .model.tower_training import run_recipe
+
+        run_recipe({key: value for key, value in values.items() if key != "kind"}, run)
+        return
+    from .engine.run import train_recipe
+
+    result = train_recipe(make_recipe(values, str(file)), run, download)
+    output.print(result, highlight=False)
 
 
-def train_llava(
-    data: Annotated[Path, typer.Option(help="rendered shards with cached features")] = DATA_DIR,
-    run: Annotated[Path, typer.Option(help="where step 1 left the tower")] = RUN_DIR,
-    out: Annotated[Path, typer.Option(help="model folder to write")] = MODEL_DIR,
-    align_minutes: Annotated[float, typer.Option(min=0.0)] = 11,
-    tune_minutes: Annotated[float, typer.Option(min=0.1)] = 18,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
+def merge(
+    adapter: Annotated[Path, typer.Argument(help="Folder with adapter_config.json.")],
+    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+    base: Annotated[str, typer.Option(help="Base model. Default: the one it names.")] = "",
 ) -> None:
-    """Step 2: teach projector and decoder object lists, then scene graphs; goes on from OUT."""
-    torch = require("torch", "train")
-    from .model import checkpoint, llava_training, tower_data
+    """Fold an adapter into its base model: a folder that `spacesgg export` and the node take."""
+    require("torch", "train")
+    from .engine.adapters import merge_adapter
 
-    if not (run / "tower.pt").exists():
-        raise InputError(f"no tower in {run}: run `spacesgg train tower` first")
-    torch.set_num_threads(threads)
-    labels = json.loads((run / "labels.json").read_text())
-    tower = checkpoint.build_tower(labels)
-    tower.load_state_dict(torch.load(run / "tower.pt", weights_only=True))
-    model, tokenizer = checkpoint.build_llava(tower, labels, out)
-    features = tower_data.FeatureSet.load(data / "features", "train")
-    with console.status("caching tower tokens"):
-        tokens = llava_training.cache_tokens(tower, features, data / "features" / "tokens.npy")
-    llava_training.train_llava(
-        model,
-        tokenizer,
-        tokens,
-        llava_training.TextSet.build(features.records, tokenizer),
-        llava_training.LlavaRecipe(align_minutes=align_minutes, tune_minutes=tune_minutes),
-        _logger(run / "llava.jsonl"),
-        lambda: checkpoint.save_llava(model, out),
-    )
+    output.print(merge_adapter(adapter, out, base), highlight=False)
 
 
-def _logger(path: Path) -> Callable[[dict], None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-    def log(entry: dict) -> None:
-        line = json.dumps({"time": round(time.time()), **entry})
-        with path.open("a") as file:
-            file.write(line + "\n")
-        console.print(line, soft_wrap=True)
-
-    return log

@@ -77,10 +77,10 @@ def export_model(
     llava = load_llava(folder, "float32", attention="eager")
     shape = _read_decoder_spec(llava)  # first: it refuses in no time what cannot be exported
     target.mkdir(parents=True, exist_ok=True)
-    pixels = _make_pixels(folder)
+    pixels = make_example_pixels(folder)
     parts = {precision: dict.fromkeys(PARTS, "") for precision in precisions}
     report("exporting the vision tower")
-    parts["fp32"]["vision_tower"] = _export_tower(llava, pixels, target)
+    parts["fp32"]["vision_tower"] = export_tower(llava, pixels, target)
     report("exporting the projector")
     parts["fp32"]["projector"] = _export_projector(llava, pixels, target)
     for precision in precisions[1:]:
@@ -186,7 +186,7 @@ def _pair_tokens(expected: np.ndarray, got: np.ndarray) -> tuple[np.ndarray, np.
     return expected[kept], paired[kept]
 
 
-def _make_pixels(folder: ModelFolder) -> np.ndarray:
+def make_example_pixels(folder: ModelFolder) -> np.ndarray:
     """A picture with edges and gradients: detection-like towers give nothing on noise."""
     y, x = np.mgrid[0:240, 0:320]
     checks = ((x // 40 + y // 40) % 2) * 120
@@ -194,7 +194,18 @@ def _make_pixels(folder: ModelFolder) -> np.ndarray:
     return ImagePreprocessor.from_folder(folder.path)(rgb)
 
 
-def _export_tower(llava: Any, pixels: np.ndarray, target: Path) -> str:
+def export_tower(llava: Any, pixels: np.ndarray, target: Path) -> str:
+    """Write ``vision_tower.onnx`` to the folder ``target``: pixels to what the projector gets.
+
+    Args:
+        pixels: ``(1, 3, height, width)`` float32, an example.
+
+    Returns:
+        The file's name.
+
+    Raises:
+        ModelError: torch cannot export it.
+    """
     torch = require("torch", "torch")
     config = llava.config
     layers = config.vision_feature_layer

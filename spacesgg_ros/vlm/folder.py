@@ -253,22 +253,57 @@ def iterate_tensors(file: Path) -> Iterator[tuple[str, np.ndarray, bool]]:
         yield name, array, entry["dtype"] == "BF16"
 
 
-def read_prompt_ids(folder: ModelFolder, tokenizer: Tokenizer, prompt: str) -> list[int]:
-    """Token ids of ``prompt`` in the model's template, the image as one ``image_token_id``.
+class PromptEncoder:
+    """Writes prompts as token ids in a model's template, the image as one ``image_token_id``."""
 
-    The start token is added as transformers does it: unless the template wrote it.
-    """
-    specials = folder.special_tokens()
-    text = prompts.render_prompt(prompt, prompts.read_chat_template(folder.path), specials)
-    starts_with_bos = "bos_token" in specials and text.startswith(specials["bos_token"])
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=not starts_with_bos).ids
-    if ids.count(folder.image_token_id) != 1:
-        raise ModelError(
-            f"{folder.path}: the tokenizer writes '{prompts.IMAGE_TOKEN}' not as one token "
-            f"{folder.image_token_id}, as config.json's image_token_id says; the folder's "
-            "tokenizer and config do not belong together"
-        )
-    return ids
+    def __init__(self, folder: ModelFolder, tokenizer: Tokenizer) -> None:
+        self._folder = folder
+        self._tokenizer = tokenizer
+        self._template = prompts.read_chat_template(folder.path)
+        self._specials = folder.special_tokens()
+
+    def encode(self, prompt: str) -> list[int]:
+        """The ids a model reads before it answers ``prompt`` about one image.
+
+        The start token is added as transformers does it: unless the template wrote it.
+
+        Raises:
+            ModelError: the template fails, or the tokenizer does not know the image's token.
+        """
+        text = prompts.render_prompt(prompt, self._template, self._specials)
+        bos = self._specials.get("bos_token")
+        starts_with_bos = bos is not None and text.startswith(bos)
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=not starts_with_bos).ids
+        if ids.count(self._folder.image_token_id) != 1:
+            raise ModelError(
+                f"{self._folder.path}: the tokenizer writes '{prompts.IMAGE_TOKEN}' not as one "
+                f"token {self._folder.image_token_id}, as config.json's image_token_id says; the "
+                "folder's tokenizer and config do not belong together"
+            )
+        return ids
+
+    def encode_next(self, prompt: str, turns_before: int) -> list[int]:
+        """The ids between the end token of the last answer and the answer to ``prompt``.
+
+        Args:
+            turns_before: exchanges before this one, at least 1.
+        """
+        history = [("?", _ANSWER)] * turns_before
+        text = prompts.render_prompt(prompt, self._template, self._specials, history)
+        text = text.rpartition(_ANSWER)[2]
+        # Templates differ in what they write after an answer: the end token, a space, nothing.
+        text = text.removeprefix(self._specials.get("eos_token", "")).lstrip(" ")
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+
+_ANSWER = "\N{SYMBOL FOR START OF TEXT}"
+"""Stands for an answer where only what follows it is wanted."""
+
+
+def read_prompt_ids(folder: ModelFolder, tokenizer: Tokenizer, prompt: str) -> list[int]:
+    """``PromptEncoder.encode`` for a single prompt."""
+    return PromptEncoder(folder, tokenizer).encode(prompt)
 
 
 def _find_embedded() -> Path:

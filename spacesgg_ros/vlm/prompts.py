@@ -7,7 +7,9 @@ transformers does); any other through vicuna v1, the template of LLaVA-1.5. An a
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -58,9 +60,17 @@ CHAT_TEMPLATE = (
 """The template that goes into the folders this package writes (vicuna v1, one image)."""
 
 
-def render_vicuna(prompt: str) -> str:
-    """``prompt`` about one image in the vicuna v1 template, up to where the answer starts."""
-    return f"USER: {IMAGE_TOKEN}\n{prompt} ASSISTANT:"
+def render_vicuna(prompt: str, history: Sequence[tuple[str, str]] = (), eos: str = "</s>") -> str:
+    """``prompt`` about one image in the vicuna v1 template, up to where the answer starts.
+
+    Args:
+        history: ``(prompt, answer)`` of the turns before it.
+    """
+    prompts = [*(asked for asked, _ in history), prompt]
+    prompts[0] = f"{IMAGE_TOKEN}\n{prompts[0]}"
+    turns = [f"USER: {asked} ASSISTANT:" for asked in prompts]
+    answers = [answer + eos for _, answer in history]
+    return "".join(turn + answer for turn, answer in zip(turns, [*answers, ""], strict=True))
 
 
 def render_training_text(prompt: str, answer: str, eos: str = "</s>") -> str:
@@ -90,12 +100,18 @@ def read_chat_template(folder: Path) -> str | None:
     return None
 
 
-def render_prompt(prompt: str, template: str | None, special_tokens: dict[str, str]) -> str:
+def render_prompt(
+    prompt: str,
+    template: str | None,
+    special_tokens: dict[str, str],
+    history: Sequence[tuple[str, str]] = (),
+) -> str:
     """The text a model reads for ``prompt`` about one image, with ``IMAGE_TOKEN`` in it once.
 
     Args:
         template: jinja source, or None for vicuna v1.
         special_tokens: ``bos_token``, ``eos_token``, ... for the template.
+        history: ``(prompt, answer)`` of the turns before; the image stands in the first.
 
     Raises:
         ModelError: the template fails, or does not place exactly one image.
@@ -103,7 +119,34 @@ def render_prompt(prompt: str, template: str | None, special_tokens: dict[str, s
     if IMAGE_TOKEN in prompt:
         raise ModelError(f"a prompt must not contain {IMAGE_TOKEN}; got {prompt!r}")
     if template is None:
-        return render_vicuna(prompt)
+        return render_vicuna(prompt, history, special_tokens.get("eos_token", "</s>"))
+    import jinja2
+
+    messages: list[dict[str, Any]] = []
+    for asked, answer in (*history, (prompt, None)):
+        image = [] if messages else [{"type": "image"}]
+        messages.append({"role": "user", "content": [*image, {"type": "text", "text": asked}]})
+        if answer is not None:
+            content = [{"type": "text", "text": answer}]
+            messages.append({"role": "assistant", "content": content})
+    try:
+        text = _compile_template(template).render(
+            messages=messages, add_generation_prompt=True, **special_tokens
+        )
+    except (jinja2.TemplateError, TypeError) as error:
+        raise ModelError(
+            f"the model's chat template cannot render one image and a question: {error}; "
+            "correct chat_template.jinja, or remove it to use vicuna v1"
+        ) from error
+    if text.count(IMAGE_TOKEN) != 1:
+        raise ModelError(
+            f"the model's chat template must place {IMAGE_TOKEN} once; it wrote {text!r}"
+        )
+    return str(text)
+
+
+@functools.lru_cache(maxsize=8)
+def _compile_template(template: str) -> Any:
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -117,22 +160,7 @@ def render_prompt(prompt: str, template: str | None, special_tokens: dict[str, s
     )
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda pattern: datetime.now().strftime(pattern)
-    content = [{"type": "image"}, {"type": "text", "text": prompt}]
-    messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
-    try:
-        text = environment.from_string(template).render(
-            messages=messages, add_generation_prompt=True, **special_tokens
-        )
-    except (jinja2.TemplateError, TypeError) as error:
-        raise ModelError(
-            f"the model's chat template cannot render one image and a question: {error}; "
-            "correct chat_template.jinja, or remove it to use vicuna v1"
-        ) from error
-    if text.count(IMAGE_TOKEN) != 1:
-        raise ModelError(
-            f"the model's chat template must place {IMAGE_TOKEN} once; it wrote {text!r}"
-        )
-    return text
+    return environment.from_string(template)
 
 
 def _generation_extension() -> type:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,39 @@ def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str | Non
             "written by LlavaForConditionalGeneration: copy or convert it again"
         )
     return model.eval()
+
+
+def load_adapted(folder: ModelFolder, adapter: str, dtype: str = "float32") -> Any:
+    """``load_llava`` with a peft adapter on it, in eval mode: a ``peft.PeftModel``.
+
+    Args:
+        adapter: a folder with ``adapter_config.json``, or a hub id in the local cache.
+
+    Raises:
+        ModelError: peft is missing, there is no such adapter, or it belongs to another model.
+    """
+    try:
+        peft = require("peft", "train")
+        hub = require("huggingface_hub", "train")
+    except MissingExtraError as error:
+        raise ModelError(str(error)) from error
+    place = Path(adapter).expanduser()
+    if not place.is_dir():
+        try:
+            place = Path(hub.snapshot_download(adapter, local_files_only=True))
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"no adapter '{adapter}': expected a folder with adapter_config.json, or a hub id "
+                f"in the local cache (fetch it with: hf download {adapter})"
+            ) from error
+    llava = load_llava(folder, dtype)
+    try:
+        adapted = peft.PeftModel.from_pretrained(llava, place, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(
+            f"adapter {adapter} cannot be put on {folder.model_id}: {error}"
+        ) from error
+    return adapted.eval()
 
 
 def _import_torch() -> Any:

@@ -1,0 +1,210 @@
+"""Conversations as token ids, encoded once a rows file and read from disk ever after.
+
+The prompt's ids are those inference feeds (``spacesgg_ros.vlm.folder.PromptEncoder``); only the
+assistant's tokens, and the end token after each answer, are learnt.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from spacesgg_ros.cli.console import InputError
+from spacesgg_ros.training.data.rows import TASKS, Row, RowError, manifest_hash, read_rows
+from spacesgg_ros.vlm import prompts
+from spacesgg_ros.vlm.folder import ModelFolder, PromptEncoder
+
+_FORMAT = 1
+_BLOCK = 1024
+
+
+class Encoded(NamedTuple):
+    """A conversation. The image is a single ``image_token_id`` here; the collator spreads it.
+
+    Attributes:
+        ids: ``(n,)`` int32 token ids.
+        learnt: ``(n,)`` bool, True where the token is the assistant's own or ends its answer.
+    """
+
+    ids: np.ndarray
+    learnt: np.ndarray
+
+
+class ConversationEncoder:
+    """Encodes conversations for one model folder."""
+
+    def __init__(self, folder: ModelFolder) -> None:
+        self._tokenizer = folder.load_tokenizer()
+        self._prompts = PromptEncoder(folder, self._tokenizer)
+        self._image = folder.image_token_id
+        self._eos = folder.eos_token_ids
+        # Prompts repeat, thousands of times where they come from templates.
+        self._first = functools.lru_cache(maxsize=1 << 14)(self._prompts.encode)
+        self._next = functools.lru_cache(maxsize=1 << 14)(self._prompts.encode_next)
+
+    def encode_all(self, conversations: Sequence[Sequence[tuple[str, str]]]) -> list[Encoded]:
+        """One ``Encoded`` for each list of ``(prompt, answer)``.
+
+        Raises:
+            RowError: an answer holds the end token or the image's, which would end or break it.
+        """
+        answers = [answer for exchanges in conversations for _, answer in exchanges]
+        encoded = self._tokenizer.encode_batch(answers, add_special_tokens=False)
+        answer_ids = iter([e.ids for e in encoded])
+        forbidden = {*self._eos, self._image}
+        found = []
+        for exchanges in conversations:
+            ids: list[int] = []
+            learnt: list[bool] = []
+            for turn, (prompt, answer) in enumerate(exchanges):
+                asked = self._next(prompt, turn) if turn else self._first(prompt)
+                said = [*next(answer_ids), self._eos[0]]
+                if forbidden.intersection(said[:-1]):
+                    raise RowError(f"the answer holds a special token: {answer!r:.80}")
+                ids += [*asked, *said]
+                learnt += [False] * len(asked) + [True] * len(said)
+            found.append(Encoded(np.array(ids, np.int32), np.array(learnt, bool)))
+        return found
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """The rows of a file, encoded; arrays are memory-mapped.
+
+    Attributes:
+        file: the rows file. root: what the image paths are relative to.
+        ids, learnt: all conversations end to end.
+        starts: ``(rows + 1,)`` int64, where in ``ids`` each begins.
+        tasks: ``(rows,)`` int8, indices into ``TASKS``.
+        offsets: ``(rows,)`` int64, where in the file each row's line begins.
+        images: ``(rows,)`` int32, which of the file's different images a row is about.
+        image_names: ``(image, mirror)`` of each different image.
+    """
+
+    file: Path
+    root: Path
+    ids: np.ndarray
+    learnt: np.ndarray
+    starts: np.ndarray
+    tasks: np.ndarray
+    offsets: np.ndarray
+    images: np.ndarray
+    image_names: list[tuple[str, bool]]
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """``(rows,)`` int64: ids a row, the image counted as one."""
+        return np.diff(self.starts)
+
+    def conversation(self, index: int) -> Encoded:
+        """The conversation of a row."""
+        span = slice(self.starts[index], self.starts[index + 1])
+        return Encoded(self.ids[span], self.learnt[span])
+
+    def row(self, index: int) -> Row:
+        """A row, read from its file."""
+        with self.file.open("rb") as stream:
+            stream.seek(int(self.offsets[index]))
+            return Row.from_dict(json.loads(stream.readline()))
+
+
+def encode_rows(
+    file: Path,
+    root: Path,
+    folder: ModelFolder,
+    cache: Path,
+    advance: Callable[[int, int | None], None] = lambda done, total: None,
+) -> EncodedRows:
+    """Encode a rows file, or map what an earlier call left in ``cache``.
+
+    Args:
+        advance: called with the number of rows done; how many there are is not known.
+
+    Raises:
+        InputError: the file is missing, has no rows, or a row cannot be used.
+    """
+    if not file.is_file():
+        raise InputError(
+            f"no rows file {file}; make one with `spacesgg data instructions`, or set data.0.rows"
+        )
+    target = cache / f"rows-{_key(file, folder)}"
+    if not target.is_dir():
+        try:
+            _write(file, ConversationEncoder(folder), target, advance)
+        except RowError as error:
+            raise InputError(str(error)) from error
+    arrays = {
+        name: np.load(target / f"{name}.npy", mmap_mode="r")
+        for name in ("ids", "learnt", "starts", "tasks", "offsets", "images")
+    }
+    names = json.loads((target / "images.json").read_text(encoding="utf-8"))
+    return EncodedRows(file, root, **arrays, image_names=[(name, side) for name, side in names])
+
+
+def _key(file: Path, folder: ModelFolder) -> str:
+    """Changes with the rows and with everything that shapes their ids."""
+    digest = hashlib.sha256(manifest_hash([file, folder.path / "tokenizer.json"]).encode())
+    shaping = [
+        _FORMAT,
+        prompts.read_chat_template(folder.path),
+        folder.special_tokens(),
+        folder.eos_token_ids,
+        folder.image_token_id,
+    ]
+    digest.update(json.dumps(shaping).encode())
+    return digest.hexdigest()[:20]
+
+
+def _write(
+    file: Path, encoder: ConversationEncoder, target: Path, advance: Callable[[int, int | None], None]
+) -> None:
+    ids, learnt, lengths, tasks, images = [], [], [], [], []
+    numbers: dict[tuple[str, bool], int] = {}
+    rows = read_rows(file)
+    while block := list(itertools.islice(rows, _BLOCK)):
+        for encoded in encoder.encode_all([row.exchanges for row in block]):
+            ids.append(encoded.ids)
+            learnt.append(encoded.learnt)
+            lengths.append(len(encoded.ids))
+        tasks += [TASKS.index(row.task) for row in block]
+        images += [numbers.setdefault((row.image, row.mirror), len(numbers)) for row in block]
+        advance(len(tasks), None)
+    if not tasks:
+        raise InputError(f"{file} has no rows")
+    temporary = target.with_name(target.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    arrays = {
+        "ids": np.concatenate(ids),
+        "learnt": np.concatenate(learnt),
+        "starts": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        "tasks": np.array(tasks, np.int8),
+        "offsets": np.fromiter(_line_offsets(file), np.int64),
+        "images": np.array(images, np.int32),
+    }
+    for name, array in arrays.items():
+        np.save(temporary / f"{name}.npy", array)
+    (temporary / "images.json").write_text(json.dumps(list(numbers)), encoding="utf-8")
+    temporary.replace(target)
+
+
+def _line_offsets(file: Path) -> Iterator[int]:
+    """Where each line that is not blank begins, in bytes."""
+    at = 0
+    with file.open("rb") as stream:
+        for line in stream:
+            if line.strip():
+                yield at
+            at += len(line)

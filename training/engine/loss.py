@@ -1,0 +1,111 @@
+"""The loss on learnt tokens only, and logits made only for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from spacesgg_ros.cli.console import InputError
+
+COORDINATES = 1000
+"""A coordinate in graph text is an integer from 0 to 999."""
+
+_REACH = 4
+"""Standard deviations to each side that a soft target covers."""
+
+
+class AnswerLogits:
+    """Lets ``lm_head`` see the hidden states that predict a learnt token, and no others.
+
+    A hook rather than a forward of its own, so that the model is called as its wrappers (DDP,
+    FSDP, DeepSpeed, peft) expect it to be called.
+    """
+
+    def __init__(self, lm_head: torch.nn.Module) -> None:
+        self._mask: torch.Tensor | None = None
+        self._handle = lm_head.register_forward_pre_hook(self._select)
+
+    def __call__(
+        self, model: torch.nn.Module, inputs: dict[str, Any]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits ``(n, vocabulary)`` and the ids ``(n,)`` they are to predict.
+
+        Args:
+            inputs: of the model, with ``labels`` ``(B, T)``; -100 is not learnt.
+        """
+        inputs = dict(inputs)
+        targets = inputs.pop("labels")[:, 1:]
+        self._mask = targets != -100
+        logits = model(**inputs, use_cache=False).logits
+        targets, self._mask = targets[self._mask], None
+        return logits, targets
+
+    def remove(self) -> None:
+        """Give ``lm_head`` back as it was."""
+        self._handle.remove()
+
+    def _select(self, _: torch.nn.Module, arguments: tuple[torch.Tensor]) -> Any:
+        if self._mask is None:
+            return None
+        return (arguments[0][:, :-1][self._mask],)
+
+
+class TokenLoss:
+    """Cross entropy, summed over tokens.
+
+    With ``sigma`` above 0 a coordinate's target is a bump over its neighbours, because 412 is
+    nearly right where 413 is.
+    """
+
+    def __init__(self, tokenizer: Tokenizer | None = None, sigma: float = 0.0) -> None:
+        """Raises InputError if ``sigma`` is given and an integer is not one token."""
+        self._sigma = sigma
+        self._value = self._ids = self._bumps = torch.empty(0)
+        if not sigma:
+            return
+        if tokenizer is None:
+            raise ValueError("sigma needs the tokenizer")
+        ids = torch.tensor(coordinate_ids(tokenizer))
+        self._value = torch.full((tokenizer.get_vocab_size(),), -1)
+        self._value[ids] = torch.arange(COORDINATES)
+        reach = max(1, round(_REACH * sigma))
+        near = torch.arange(COORDINATES)[:, None] + torch.arange(-reach, reach + 1)
+        exists = (near >= 0) & (near < COORDINATES)
+        distance = torch.arange(-reach, reach + 1).float()
+        bumps = torch.exp(-(distance**2) / (2 * sigma**2)) * exists
+        self._bumps = bumps / bumps.sum(1, keepdim=True)
+        self._ids = ids[near.clamp(0, COORDINATES - 1)]
+
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Sum over tokens, a float32 scalar. Args: ``(n, vocabulary)`` and ``(n,)``."""
+        logits = logits.float()
+        if not self._sigma:
+            return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+        if self._value.device != targets.device:
+            for name in ("_value", "_ids", "_bumps"):
+                setattr(self, name, getattr(self, name).to(targets.device))
+        # -sum(w log p) = logsumexp(z) - sum(w z), where the weights w of a token sum to 1
+        value = self._value[targets]
+        soft = value >= 0
+        exact = logits[~soft].gather(1, targets[~soft, None]).sum()
+        near = logits[soft].gather(1, self._ids[value[soft]])
+        bumps = (near * self._bumps[value[soft]]).sum()
+        return logits.logsumexp(-1).sum() - exact - bumps
+
+
+def coordinate_ids(tokenizer: Tokenizer) -> list[int]:
+    """Token ids of 0 to 999.
+
+    Raises:
+        InputError: one of them is not a single token.
+    """
+    found = [tokenizer.encode(str(n), add_special_tokens=False).ids for n in range(COORDINATES)]
+    broken = [n for n, ids in enumerate(found) if len(ids) != 1]
+    if broken:
+        raise InputError(
+            f"coordinate_sigma needs a tokenizer that writes 0 to 999 as one token each; this one "
+            f"writes {broken[-1]} as {len(found[broken[-1]])}: set coordinate_sigma to 0"
+        )
+    return [ids[0] for ids in found]
