@@ -60,6 +60,27 @@ def test_depth_noise_loses_edges_and_keeps_the_median() -> None:
     assert 0.001 < float(inside.std()) < 0.004
 
 
+def test_depth_steps_grow_with_the_range() -> None:
+    def steps(distance_m: float) -> np.ndarray:
+        flat = np.full((80, 80), distance_m, np.float32)
+        read = np.unique(add_depth_noise(flat, np.random.default_rng(1)))
+        return np.diff(read[read > 0])
+
+    assert np.median(steps(1.0)) == pytest.approx(0.001, abs=1e-5)
+    # disparity steps of 0.001 / m: 0.001 * 4^2 = 16 mm at 4 m
+    assert np.median(steps(4.0)) == pytest.approx(0.016, abs=0.001)
+
+
+def test_glass_and_black_lose_most_of_their_depth() -> None:
+    depth = np.full((120, 160), 1.0, np.float32)
+    holes = np.zeros(depth.shape, bool)
+    holes[:, 80:] = True
+    noisy = add_depth_noise(depth, np.random.default_rng(0), holes)
+    assert (noisy[:, :80] > 0).all()
+    assert 0.72 < (noisy[:, 80:] == 0).mean() < 0.88
+    assert (add_depth_noise(depth, np.random.default_rng(0)) > 0).all()
+
+
 def test_a_dropped_cube_rests_on_the_table_and_another_on_it(
     box_model: Callable[..., assets.Model],
 ) -> None:

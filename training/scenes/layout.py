@@ -62,7 +62,7 @@ class SceneSampler:
         self._fillings = self._labels_of(
             lambda model: not model.holds and model.size[:2].max() < _FILLING_M
         )
-        self._textures = surface_textures(np.random.default_rng(0))
+        self._textures = surface_textures()
 
     @property
     def labels(self) -> list[str]:
@@ -117,7 +117,7 @@ class SceneSampler:
 
     def _choose(self, rng: np.random.Generator) -> list[tuple[Model, float]]:
         """3 to 9 models with scales, of different labels but for one scene in ten."""
-        count = int(rng.integers(3, 10))
+        count = min(int(rng.integers(3, 10)), len(self._labels))
         labels = [str(v) for v in rng.choice(self._labels, count, replace=False)]
         if rng.random() < 0.1:
             labels[-1] = labels[0]  # two of a kind

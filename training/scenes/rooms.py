@@ -116,7 +116,7 @@ class RoomSampler:
             self._themes[name] = tuple(
                 [v for v in labels.split(", ") if v in self._by_label] for labels in (wall, free)
             )
-        self._textures = surface_textures(np.random.default_rng(0))
+        self._textures = surface_textures()
 
     @property
     def labels(self) -> list[str]:

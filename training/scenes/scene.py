@@ -5,12 +5,15 @@ Everything random comes from one ``numpy.random.Generator``, so a seed is a scen
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from .assets import Material, MeshPart, Model
 from .renderer import Drawable, Light
+
+_TEXTURES = 40
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,12 @@ def sample_light(rng: np.random.Generator) -> Light:
     )
 
 
-def surface_textures(rng: np.random.Generator, count: int = 40) -> list[np.ndarray]:
+@functools.cache
+def surface_textures() -> list[np.ndarray]:
     """Procedural plaster, wood, tiles and cloth, ``(256, 256, 4)`` uint8, seamless enough."""
+    rng = np.random.default_rng(0)
     textures = []
-    for k in range(count):
+    for k in range(_TEXTURES):
         base = rng.uniform(0.25, 0.95) * (1 + rng.uniform(-0.25, 0.25, 3))
         noise = _fractal_noise(rng, 256)
         if k % 4 == 0:  # plaster
