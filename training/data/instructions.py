@@ -232,13 +232,16 @@ def _write_graph(
 def _write_description(
     facts: FrameFacts, config: InstructionConfig, rng: random.Random
 ) -> Iterator[Sequence[Exchange]]:
-    """Relations to one's neighbour come before the supports, of which most are alike."""
+    """Each pair is told once; neighbours rather than supports, of which most are alike."""
     if not facts.things:
         return
-    chosen = choose_relations(facts.record, list(facts.things))
-    told = sorted(chosen, key=lambda r: r[1] == "on")[:_DESCRIBED_RELATIONS]
+    pairs = {
+        frozenset((s, o)): (s, p, o)
+        for s, p, o in reversed(choose_relations(facts.record, list(facts.things)))
+    }
     place = {index: k for k, index in enumerate(facts.things)}
-    told.sort(key=lambda r: (place[r[0]], r[1]))
+    told = sorted(pairs.values(), key=lambda r: (r[1] == "on", place[r[0]], r[1]))
+    told = sorted(told[:_DESCRIBED_RELATIONS], key=lambda r: (place[r[0]], r[1]))
     answer = text.write_description(*facts.layers(), [facts.fact(r) for r in told], rng)
     yield [(text.write_prompt("description", rng), answer)]
 

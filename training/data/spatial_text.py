@@ -51,7 +51,7 @@ _BANKS: dict[str, tuple[str, ...]] = {
         "This is a picture of {things}.",
     ),
     "first layer": ("{things}.", "nearest {be} {things}.", "in front {be} {things}."),
-    "middle layer": ("{things}.", "then {be} {things}.", "farther away {be} {things}."),
+    "middle layer": ("{things}.", "then there {be} {things}.", "farther away {be} {things}."),
     "last layer": ("{things}.", "farthest away {be} {things}.", "at the back {be} {things}."),
     "only layer": ("{things}.", "here {be} {things}."),
     "tagged relation": (
