@@ -189,6 +189,27 @@ def test_every_class_keeps_a_trained_model_and_the_docs_say_so() -> None:
     assert label_map.write_table(entries) in docs.read_text(), "spacesgg scenes labels"
 
 
+def test_the_command_line_prints_the_map_and_refuses_an_unknown_split(
+    models: list[Model], tmp_path: Path
+) -> None:
+    import typer
+    from typer.testing import CliRunner
+
+    from spacesgg_ros.cli.console import InputError
+    from spacesgg_ros.training.scenes import cli
+
+    app = typer.Typer()
+    cli.register(app)
+    records(tiny("val"), tmp_path)
+    told = CliRunner().invoke(app, ["scenes", "labels", "--data", str(tmp_path), "--split", "val"])
+    assert told.stdout.startswith("| class | role | models | held out | licences | objects |")
+    nothing = CliRunner().invoke(app, ["scenes", "labels", "--data", str(tmp_path)])
+    assert isinstance(nothing.exception, InputError)
+    refused = CliRunner().invoke(app, ["scenes", "render", "tset", "3", "--out", str(tmp_path)])
+    assert isinstance(refused.exception, InputError)
+    assert "unknown split 'tset'" in str(refused.exception)
+
+
 class _InThisProcess:
     """A pool that works at once, so that tests need no second interpreter."""
 

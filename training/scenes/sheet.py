@@ -46,16 +46,8 @@ def draw_frame(record: dict, bgr: np.ndarray) -> np.ndarray:
         for item in objects:
             x0, y0, x1, y1 = (np.array(item["box_px"]) * np.tile(scale, 2)).astype(int)
             cv2.rectangle(tile, (x0, y0), (x1 - 1, y1 - 1), colour, 1)
-            at = (max(x0, 0) + 2, max(y0, 0) + 9)
-            for thickness, ink in ((2, (0, 0, 0)), (1, colour)):
-                cv2.putText(
-                    tile,
-                    item["label"],
-                    at,
-                    cv2.FONT_HERSHEY_SIMPLEX,
-                    0.32,
-                    ink,
-                    thickness,
-                    cv2.LINE_AA,
-                )
+            font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.33
+            wide = cv2.getTextSize(item["label"], font, size, 1)[0][0]
+            cv2.rectangle(tile, (x0, y0), (x0 + wide + 2, y0 + 11), (0, 0, 0), cv2.FILLED)
+            cv2.putText(tile, item["label"], (x0 + 1, y0 + 9), font, size, colour, 1, cv2.LINE_AA)
     return tile
