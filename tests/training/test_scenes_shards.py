@@ -111,7 +111,8 @@ def test_members_and_records_of_a_room(models: list[Model], tmp_path: Path) -> N
 
 
 def test_furniture_stands_apart_and_within_the_walls(models: list[Model]) -> None:
-    from spacesgg_ros.training.scenes.rooms import RoomSampler, footprint, rectangles_meet
+    from spacesgg_ros.training.scenes.footprints import footprint, rectangles_meet
+    from spacesgg_ros.training.scenes.rooms import RoomSampler
 
     sampler = RoomSampler([m for m in models if not m.unseen])
     for seed in range(20):

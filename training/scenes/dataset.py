@@ -132,7 +132,10 @@ _CAMERAS = {"tabletop": sample_table_camera, "room": sample_room_camera}
 def _studio(cache_dir: Path, unseen: bool, width: int, height: int, supersample: int) -> _Studio:
     """Models and renderer of this process: made once, since both are large."""
     models = [m for m in load_models(cache_dir) if m.unseen == unseen]
-    samplers = {"tabletop": SceneSampler(models), "room": RoomSampler(models)}
+    samplers: dict[str, SceneSampler | RoomSampler] = {
+        "tabletop": SceneSampler(models),
+        "room": RoomSampler(models),
+    }
     return _Studio(samplers, Renderer(width, height, supersample))
 
 
@@ -145,7 +148,7 @@ def _whole_pixels(
 
 def expose(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Lens blur, exposure, white balance, contrast and sensor noise of a small camera."""
-    image = rgb.astype(np.float32)
+    image: np.ndarray = rgb.astype(np.float32)
     if rng.random() < 0.6:
         image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.9)))
     gain = rng.uniform(0.7, 1.3) * (1 + rng.uniform(-0.08, 0.08, 3))

@@ -182,7 +182,8 @@ class SceneSampler:
         floor_texture, wall_texture = (
             self._textures[k] for k in rng.integers(len(self._textures), size=2)
         )
-        tint = tuple(float(v) for v in rng.uniform(0.6, 1.0, 3))
+        red, green, blue = (float(v) for v in rng.uniform(0.6, 1.0, 3))
+        tint = (red, green, blue)
         drawn = [Drawable(FLOOR, np.eye(4), 0, tint, floor_texture, casts_shadow=False)]
         for side in (-np.pi / 4, np.pi / 4):
             azimuth = open_azimuth + np.pi + side

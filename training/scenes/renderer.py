@@ -235,12 +235,11 @@ class Renderer:
         for drawable in drawables:
             material = drawable.part.material
             texture = drawable.texture if drawable.texture is not None else material.texture
-            holed = texture is not None and material.opacity >= _GLASS_BELOW
-            if holed:
+            program["holed"].value = 0
+            if texture is not None and material.opacity >= _GLASS_BELOW:
                 self._texture(texture).use(2)
-            program["holed"].value = int(holed)
-            if holed:
-                program["opacity"].value = max(material.opacity, 0.25)
+                program["holed"].value = 1
+                program["opacity"].value = material.opacity
             program["model"].write(_bytes(drawable.pose))
             self._mesh(drawable.part)[2].render()
         seen = np.frombuffer(self._silhouette.read(components=1, alignment=1), np.uint8)

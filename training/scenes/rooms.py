@@ -14,6 +14,7 @@ import numpy as np
 from spacesgg_ros.graph.types import Intrinsics
 
 from .assets import Model
+from .footprints import Rectangle, corners_of, footprint, is_level_below, rectangles_meet
 from .layout import MAX_OBJECT_M
 from .renderer import Camera, Drawable
 from .scene import FLOOR, PANEL, WALL, Scene, model_pose, paint, surface_textures
@@ -65,14 +66,14 @@ _TELEVISION_Z_M = (0.9, 1.3)
 
 @dataclass
 class _Room:
-    """A room while it is filled. Rectangles: ``(x, y, half width, half depth, yaw)``."""
+    """A room while it is filled."""
 
     width_m: float
     depth_m: float
     models: list[Model] = field(default_factory=list)
     poses: list[np.ndarray] = field(default_factory=list)
     contacts: set[tuple[int, int]] = field(default_factory=set)
-    rectangles: list[tuple[float, float, float, float, float]] = field(default_factory=list)
+    rectangles: list[Rectangle] = field(default_factory=list)
     """Of what stands on the floor."""
     open_below: dict[int, float] = field(default_factory=dict)
 
@@ -81,11 +82,19 @@ class _Room:
         self.poses.append(pose)
         return len(self.models) - 1
 
+    def at_wall(self, side: int, along_m: float, inset_m: float) -> tuple[float, float, float]:
+        """x, y and yaw of what has the back (0), left (1) or right (2) wall behind it."""
+        return (
+            (along_m, self.depth_m / 2 - inset_m, 0.0),
+            (-self.width_m / 2 + inset_m, along_m, np.pi / 2),
+            (self.width_m / 2 - inset_m, along_m, -np.pi / 2),
+        )[side]
+
     def stand(self, model: Model, x: float, y: float, yaw: float, scale: float = 1.0) -> int | None:
         """Put a model on the floor; None if another one or a wall is in the way."""
         half = model.size[:2] * scale / 2
         rectangle = (x, y, float(half[0]), float(half[1]), yaw)
-        corners = _corners(rectangle)
+        corners = corners_of(rectangle)
         slack = _WALL_GAP_M / 2
         if np.abs(corners[:, 0]).max() > self.width_m / 2 - slack:
             return None
@@ -190,11 +199,7 @@ class RoomSampler:
                 continue
             along = float(rng.uniform(-free, free))
             inset = depth / 2 + _WALL_GAP_M
-            x, y, yaw = (
-                (along, room.depth_m / 2 - inset, 0.0),
-                (-room.width_m / 2 + inset, along, np.pi / 2),
-                (room.width_m / 2 - inset, along, -np.pi / 2),
-            )[side]
+            x, y, yaw = room.at_wall(side, along, inset)
             if television and rng.random() < 0.5:  # on the wall, over whatever stands there
                 rectangle = (x, y, float(model.size[0]) * scale / 2, depth / 2, yaw)
                 z = float(rng.uniform(*_TELEVISION_Z_M))
@@ -228,11 +233,7 @@ class RoomSampler:
         for _ in range(8):
             inset = float(holder.size[1]) * holder_scale / 2 + _WALL_GAP_M
             along = float(rng.uniform(-0.5, 0.5)) * (room.width_m if side == 0 else room.depth_m)
-            x, y, yaw = (
-                (along, room.depth_m / 2 - inset, 0.0),
-                (-room.width_m / 2 + inset, along, np.pi / 2),
-                (room.width_m / 2 - inset, along, -np.pi / 2),
-            )[side]
+            x, y, yaw = room.at_wall(side, along, inset)
             below = room.stand(holder, x, y, yaw, holder_scale)
             if below is None:
                 continue
@@ -242,9 +243,7 @@ class RoomSampler:
             room.contacts.add((above, below))
             return
 
-    def _taller_than(
-        self, room: _Room, rectangle: tuple[float, float, float, float, float], height_m: float
-    ) -> bool:
+    def _taller_than(self, room: _Room, rectangle: Rectangle, height_m: float) -> bool:
         for model, pose in zip(room.models, room.poses, strict=True):
             top = float(pose[2, 3] + model.size[2] * np.linalg.norm(pose[:3, 2]))
             if top > height_m and rectangles_meet(rectangle, footprint(model, pose), 0.02):
@@ -269,7 +268,7 @@ class RoomSampler:
         index = self._anywhere(rng, room, label)
         if index is None or rng.random() < 0.15:
             return
-        seats = ("chair", "chair", "chair", "office chair", "stool", "bench")
+        seats: tuple[str, ...] = ("chair", "chair", "chair", "office chair", "stool", "bench")
         if label == "coffee table":
             seats = ("armchair", "sofa", "chair", "armchair")
         seat_label = str(rng.choice(self._available(seats)))
@@ -343,7 +342,7 @@ class RoomSampler:
             near = (np.abs(points[:, :2] - at) < radius).all(1)
             if (near & (points[:, 2] > plane + 0.02)).any():
                 continue
-            if not _covered(holder, plane, at, 0.7 * radius):
+            if not is_level_below(holder, plane, at, 0.7 * radius):
                 continue
             placed.append(np.array([*at, radius]))
             world = holder_pose @ np.array([*at, plane, 1.0])
@@ -454,7 +453,7 @@ def sample_room_camera(rng: np.random.Generator, scene: Scene, width: int, heigh
 
 def _clear(
     scene: Scene,
-    footprints: list[tuple[float, float, float, float, float]],
+    footprints: list[Rectangle],
     eye: np.ndarray,
     out: np.ndarray,
 ) -> bool:
@@ -470,59 +469,6 @@ def _clear(
             if top > eye[2] - 0.2 - 0.3 * reach and rectangles_meet(probe, rectangle, 0.0):
                 return False
     return True
-
-
-def footprint(model: Model, pose: np.ndarray) -> tuple[float, float, float, float, float]:
-    """``(x, y, half width, half depth, yaw)`` of an upright model."""
-    scale = float(np.linalg.norm(pose[:3, 0]))
-    half = model.size[:2] * scale / 2
-    yaw = float(np.arctan2(pose[1, 0], pose[0, 0]))
-    return float(pose[0, 3]), float(pose[1, 3]), float(half[0]), float(half[1]), yaw
-
-
-def rectangles_meet(
-    a: tuple[float, float, float, float, float],
-    b: tuple[float, float, float, float, float],
-    margin_m: float,
-) -> bool:
-    """Whether two turned rectangles come nearer than ``margin_m`` (separating axes)."""
-    apart = float(np.hypot(a[0] - b[0], a[1] - b[1]))
-    if apart > np.hypot(a[2], a[3]) + np.hypot(b[2], b[3]) + margin_m:
-        return False
-    corners_a, corners_b = _corners(a), _corners(b)
-    for yaw in (a[4], a[4] + np.pi / 2, b[4], b[4] + np.pi / 2):
-        axis = np.array([np.cos(yaw), np.sin(yaw)])
-        on_a, on_b = corners_a @ axis, corners_b @ axis
-        if on_a.max() + margin_m < on_b.min() or on_b.max() + margin_m < on_a.min():
-            return False
-    return True
-
-
-def _corners(rectangle: tuple[float, float, float, float, float]) -> np.ndarray:
-    x, y, half_x, half_y, yaw = rectangle
-    c, s = np.cos(yaw), np.sin(yaw)
-    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (half_x, half_y)
-    return signs @ np.array([[c, s], [-s, c]]) + (x, y)
-
-
-def _covered(holder: Model, plane: float, at: np.ndarray, radius: float) -> bool:
-    """Whether the level surface at ``plane`` is below a disc's middle and rim (model frame)."""
-    wanted = [at] + [
-        at + radius * np.array([np.cos(a), np.sin(a)]) for a in np.arange(4) * np.pi / 2
-    ]
-    covered = np.zeros(len(wanted), bool)
-    probes = np.array(wanted)
-    for part in holder.parts:
-        corners = part.vertices[part.faces].astype(float)
-        level = np.abs(corners[..., 2] - plane).max(1) < 0.012
-        triangles = corners[level][:, :, :2]
-        if not len(triangles):
-            continue
-        edges = np.roll(triangles, -1, axis=1) - triangles
-        offsets = probes[None, None] - triangles[:, :, None]
-        side = edges[:, :, None, 0] * offsets[..., 1] - edges[:, :, None, 1] * offsets[..., 0]
-        covered |= ((side >= 0).all(1) | (side <= 0).all(1)).any(0)
-    return bool(covered.all())
 
 
 def _tint(rng: np.random.Generator, low: float, high: float = 1.1) -> tuple[float, float, float]:

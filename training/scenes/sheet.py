@@ -22,7 +22,7 @@ def write_sheet(shards: list[Path], out: Path) -> None:
         ValueError: there are no frames.
     """
     step = max(1, sum(1 for _ in read_shards(shards, images=False)) // (COLUMNS * ROWS))
-    tiles = []
+    tiles: list[np.ndarray] = []
     for position, (record, files) in enumerate(read_shards(shards)):
         if position % step == 0 and len(tiles) < COLUMNS * ROWS:
             image = cv2.imdecode(np.frombuffer(files["jpg"], np.uint8), cv2.IMREAD_COLOR)
