@@ -1,6 +1,7 @@
-"""Rendered RGB-D tabletop scenes with exact ground truth.
+"""Rendered RGB-D tabletops and rooms with exact ground truth.
 
-``assets`` reads furniture models, ``layout`` samples a scene, ``physics`` lets it settle,
-``renderer`` draws colour, metric depth and instance ids in one pass, ``truth`` derives boxes
-and relations, ``dataset`` writes shards. Needs the extra ``scenes``.
+``assets`` reads furniture models (which ones: ``labels.yaml``, as a table: ``label_map``),
+``layout`` and ``rooms`` sample a ``scene``, ``physics`` lets a tabletop settle, ``renderer`` draws
+colour, metric depth and instance ids in one pass, ``truth`` derives boxes and relations,
+``dataset`` writes shards, ``sheet`` pictures them. Needs the extra ``scenes``.
 """
