@@ -2,7 +2,7 @@
 
 The steps are those of the command line, in one process: ``spacesgg data from-bag``, the review
 page's API driven by a reviewer that knows the truth, ``spacesgg data accept``, ``spacesgg
-train``, ``merge`` and ``export``. Before and after are measured with the exported int8 model on
+train`` and ``export``. Before and after are measured with the exported int8 model on
 rendered scenes that are in no recording: those with the thing, and those without it for what is
 forgotten.
 """
@@ -75,7 +75,7 @@ class Clock:
 
 def run(quick: bool = False) -> BenchResult:
     """The whole loop in a temporary folder."""
-    require("peft", "train")
+    require("accelerate", "train")
     size, clock = (QUICK if quick else FULL), Clock()
     with tempfile.TemporaryDirectory(prefix="from-bag-") as folder:
         measured, baseline = run_loop(Path(folder), size, clock)
@@ -98,7 +98,6 @@ def run_loop(
     work: Path, size: Size, clock: Clock, embedded: str = "embedded"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """All steps with their files in ``work``; what was measured after, and before."""
-    from spacesgg_ros.training.engine.adapters import merge_adapter
     from spacesgg_ros.training.engine.recipe import find_recipe, read_recipe
     from spacesgg_ros.training.engine.run import train_recipe
     from spacesgg_ros.vlm.export import export_model
@@ -134,9 +133,8 @@ def run_loop(
         *([f"max_steps={size.steps}"] if size.steps else []),
     ]
     with clock.step("train"):
-        adapter = train_recipe(read_recipe(find_recipe(RECIPE), settings), work / "run")
-    with clock.step("merge and export"):
-        tuned = merge_adapter(adapter, work / "tuned", embedded)
+        tuned = train_recipe(read_recipe(find_recipe(RECIPE), settings), work / "run")
+    with clock.step("export"):
         export_model(str(tuned), ["fp32", "int8"])
     with clock.step("test"):
         before = score(model, tests, newcomer.label)

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "model-rooms": "The same in rooms.",
     "vsd-classify": "How two named objects stand to each other, asked about the picture.",
     "valid-output": "Graph texts that parse without an issue, without and with the grammar.",
+    "from-bag": "A class the model does not know, from a recording to the model in minutes.",
 }
 """Name to what it measures; the module is the name with underscores."""
 

@@ -10,11 +10,13 @@ import pytest
 pytest.importorskip("cv2")
 pytest.importorskip("rosbags")
 
+from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.demo.bag_writer import write_bag
 from spacesgg_ros.demo.recording import Recording
 from spacesgg_ros.graph import Intrinsics, RelationSource
 from spacesgg_ros.graph.tracking import shrink_grey
 from spacesgg_ros.training.data import from_bag_geometry as geometry
+from spacesgg_ros.training.data import review_cli
 from spacesgg_ros.training.data.from_bag import FromBagError, build_review
 from spacesgg_ros.training.data.from_bag_frames import (
     FrameCounts,
@@ -132,6 +134,11 @@ def test_a_recording_without_a_picture_that_can_be_used_says_why(tmp_path: Path)
         pytest.raises(FromBagError, match="2 blurred"),
     ):
         build_review(recording, tmp_path / "r", ColourModel(), KeyframeConfig(every_s=0), [])
+
+
+def test_a_missing_recording_is_wrong_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no recording at"):
+        review_cli.from_bag(tmp_path / "none.mcap", tmp_path / "review")
 
 
 # --- What depth says -----------------------------------------------------------------------------
