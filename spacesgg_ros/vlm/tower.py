@@ -41,8 +41,6 @@ _TAPS = {2: 40, 4: 112, 6: 320}
 _NORM_EPSILON = 1e-3
 """Of the batch normalisation that EfficientNet-lite0 was trained with."""
 _FOURIER_BANDS = 8
-_SLOTS = 12
-"""Likely objects that are counted, near to far."""
 _LIKELY = 0.3
 """Class score from which a peak counts as an object: precision and recall balance there."""
 _SAME_OBJECT_IOU = 0.6
@@ -59,6 +57,8 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     """Only tells the processor the token count: ``(image_size // patch_size) ** 2``."""
     neck_channels: int = 96
     num_classes: int = 91
+    num_slots: int = 20
+    """Likely objects that are counted, near to far."""
     hidden_size: int = 0
 
     def __post_init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
@@ -66,7 +66,7 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
             raise ValueError(f"image_size must be a multiple of 32, got {self.image_size}")
         # features, surroundings, class scores, box and distance, Fourier code of the box, slot
         described = 2 * self.neck_channels + self.num_classes + 5
-        self.hidden_size = described + 4 * 2 * _FOURIER_BANDS + _SLOTS
+        self.hidden_size = described + 4 * 2 * _FOURIER_BANDS + self.num_slots
         super().__post_init__(**kwargs)
 
     @property
@@ -282,7 +282,7 @@ class SpaceSGGTower(PreTrainedModel):
         scores = gather(maps.class_logits.sigmoid())
         best = scores.amax(-1, keepdim=True)
         likely = ((best > _LIKELY) & ~_is_repeated(box, best)).float()
-        slots = torch.arange(1, _SLOTS + 1, device=box.device)
+        slots = torch.arange(1, self.config.num_slots + 1, device=box.device)
         slot = (1 - (likely.cumsum(1) - slots).abs()).clamp(min=0) * likely
         return torch.cat(
             [

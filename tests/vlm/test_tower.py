@@ -10,6 +10,7 @@ pytest.importorskip("transformers")
 import torch
 
 from spacesgg_ros.vlm.tower import (
+    Backbone,
     DenseDetections,
     SpaceSGGTower,
     SpaceSGGTowerConfig,
@@ -49,7 +50,7 @@ def test_tokens_are_the_peaks_near_to_far_with_their_box_and_slot(tower: SpaceSG
     # cell (2, 5): centre (5.5, 2.5), one cell to each side, of 8
     assert box_and_distance[1].tolist() == pytest.approx([4.5 / 8, 1.5 / 8, 6.5 / 8, 3.5 / 8, 0.25])
     assert scores[2:].max() < 0.01
-    slots = tokens[0, :, -12:]
+    slots = tokens[0, :, -20:]
     assert slots[:2].argmax(1).tolist() == [0, 1]
     assert slots.sum() == 2  # what is no likely object has no slot
 
@@ -78,3 +79,44 @@ def test_foreign_weights_are_refused(tower: SpaceSGGTower) -> None:
 def test_image_size_must_fit_the_stride() -> None:
     with pytest.raises(ValueError, match="multiple of 32"):
         SpaceSGGTowerConfig(image_size=300)
+
+
+def test_normalisation_is_folded_into_the_convolutions() -> None:
+    """A convolution and its normalisation, as published, equal our convolution with bias."""
+    backbone = Backbone().eval()
+    generator = torch.Generator().manual_seed(0)
+    state: dict[str, torch.Tensor] = {}
+    for k, conv in enumerate(m for m in backbone.modules() if isinstance(m, torch.nn.Conv2d)):
+        outputs = conv.out_channels
+        state[f"{k}.kernel"] = torch.randn(conv.weight.shape, generator=generator) * 0.1
+        for name in ("gain", "shift", "mean", "variance"):
+            state[f"{k}.{name}"] = torch.rand(outputs, generator=generator) + 0.5
+        state[f"{k}.count"] = torch.tensor(1)
+    backbone.load_efficientnet_lite0(state)
+    x = torch.randn(1, 3, 64, 64, generator=generator)
+    first = backbone.stem[0]
+    plain = torch.nn.functional.conv2d(
+        torch.nn.functional.pad(x, (0, 1, 0, 1)), state["0.kernel"], None, 2
+    )
+    normalised = torch.nn.functional.batch_norm(
+        plain,
+        state["0.mean"],
+        state["0.variance"],
+        state["0.gain"],
+        state["0.shift"],
+        training=False,
+        eps=1e-3,
+    )
+    assert torch.allclose(first(x), normalised, atol=1e-5)
+
+
+def test_a_repeated_box_has_no_slot(tower: SpaceSGGTower) -> None:
+    cells = 8
+    logits = torch.full((1, 3, cells, cells), -9.0)
+    logits[0, 1, 2, 2], logits[0, 2, 2, 4], logits[0, 0, 6, 6] = 4.0, 2.0, 2.0
+    sides = torch.full((1, 4, cells, cells), 1.0)
+    sides[0, :, 2, 2] = torch.tensor([2.0, 2, 3, 2])  # cells 0.5 to 5.5
+    sides[0, :, 2, 4] = torch.tensor([4.0, 2, 1, 2])  # the same box seen from its right
+    distance = torch.zeros(1, 1, cells, cells)
+    tokens = tower.tokens(DenseDetections(torch.zeros(1, 8, cells, cells), logits, sides, distance))
+    assert tokens[0, :, -20:].sum() == 2
