@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-DATA_DIR = Path("data/tabletop")
+DATA_DIR = Path("data/scenes")
 CACHE_DIR = Path("data/cache")
-RUN_DIR = Path("runs/tabletop")
+RUN_DIR = Path("runs/embedded")
 MODEL_DIR = Path("models/tabletop")

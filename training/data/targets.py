@@ -14,7 +14,6 @@ import numpy as np
 from spacesgg_ros.graph.boxes import encode_box
 from spacesgg_ros.graph.predicates import INVERSES, VSD_LABELS
 from spacesgg_ros.graph.types import TextGraph, TextObject, TextRelation
-from spacesgg_ros.vlm import prompts
 
 FrameRecord = dict[str, Any]
 """The JSON of a rendered frame (:mod:`spacesgg_ros.training.scenes.dataset`)."""
@@ -231,23 +230,3 @@ def target_graph(record: FrameRecord) -> TextGraph:
         ),
         tuple(TextRelation(place[s], p, place[t]) for s, p, t in choose_relations(record, order)),
     )
-
-
-def spatial_questions(record: FrameRecord) -> list[tuple[str, str]]:
-    """``(prompt, answer)`` of the three VSD tasks for every relation that holds.
-
-    Objects whose label occurs twice are left out: a name would not say which one is meant.
-    """
-    labels = [o["label"] for o in record["objects"]]
-    name = {o["index"]: o["label"] for o in record["objects"] if labels.count(o["label"]) == 1}
-    held = known_relations(record, name)
-    questions = []
-    for s, p, o in held + [(o, "under", s) for s, p, o in held if p == "on"]:
-        asked = {"subject": name[s], "object": name[o]}
-        sentence = f"The {name[s]} is {p} the {name[o]}."
-        questions.append((prompts.CLASSIFY_PROMPT.format(**asked), p))
-        questions.append((prompts.DESCRIBE_PROMPT.format(**asked), sentence))
-        if p in INVERSES:
-            answer = f"{sentence} The {name[o]} is {INVERSES[p]} the {name[s]}."
-            questions.append((prompts.OPEN_PROMPT.format(**asked), answer))
-    return questions

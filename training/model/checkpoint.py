@@ -12,18 +12,13 @@ from spacesgg_ros.training.data.spatial_text import template_words
 from spacesgg_ros.vlm.text_tokenizer import BOS_ID, EOS_ID, IMAGE_ID, PAD_ID, save_processor
 from spacesgg_ros.vlm.tower import SpaceSGGTower
 
-from .llava_training import smooth_coordinate_embeddings
 from .tower_data import IMAGE_MEAN, IMAGE_STD
-from .tower_training import build_tower as build_tower
 
 
 def build_llava(
     tower: SpaceSGGTower, labels: list[str], folder: Path, hidden_size: int = 192, layers: int = 4
 ) -> tuple[LlavaForConditionalGeneration, Tokenizer]:
-    """A LLaVA around ``tower``; writes the processor files to ``folder``.
-
-    Projector and decoder go on from the weights in ``folder``, or start fresh where it has none.
-    """
+    """An untrained LLaVA around ``tower``; writes the processor files to ``folder``."""
     config = tower.config
     tokenizer = save_processor(
         folder,
@@ -56,11 +51,7 @@ def build_llava(
         tie_word_embeddings=True,
         spacesgg_format="canonical",
     )
-    if (folder / "model.safetensors").exists():
-        model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    else:
-        model = LlavaForConditionalGeneration(llava_config)
-        smooth_coordinate_embeddings(model.get_input_embeddings(), tokenizer)
+    model = LlavaForConditionalGeneration(llava_config)
     model.model.vision_tower.load_state_dict(tower.state_dict())
     model.model.vision_tower.requires_grad_(False)
     return model, tokenizer

@@ -25,6 +25,7 @@ from spacesgg_ros.extras import require
 from spacesgg_ros.graph.boxes import box_iou
 from spacesgg_ros.vlm.tower import STRIDE, DenseDetections, SpaceSGGTower, SpaceSGGTowerConfig
 
+from .checkpoint import build_llava, save_llava
 from .tower_data import (
     FROZEN_STAGES,
     Boxes,
@@ -35,7 +36,7 @@ from .tower_data import (
     load_labels,
 )
 
-CHECKPOINT, LABELS, LOG = "tower.pt", "labels.json", "tower.jsonl"
+CHECKPOINT, LABELS, LOG, MODEL = "tower.pt", "labels.json", "tower.jsonl", "model"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ class TowerRecipe:
 def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float]:
     """Train a tower as ``settings`` (fields of :class:`TowerRecipe`) say; goes on in ``run_dir``.
 
-    Writes ``tower.pt``, ``labels.json`` and ``tower.jsonl``. Returns the last evaluation.
+    Writes ``tower.pt``, ``labels.json``, ``tower.jsonl`` and, at the end, the folder ``model``:
+    a LLaVA around the tower whose projector and decoder stage 1 has to train. Returns the last
+    evaluation.
 
     Raises:
         ValueError: unknown settings, or no training frames.
@@ -91,7 +94,7 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
     caching = cache_features(tower.backbone, shards, data / "features", side)
     for _ in track(caching, "caching frozen features", total=len(shards)):
         pass
-    return train_tower(
+    result = train_tower(
         tower,
         FeatureSet.load(data / "features", "train"),
         FeatureSet.load(data / "features", "val"),
@@ -99,6 +102,9 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
         recipe,
         run_dir,
     )
+    llava, _ = build_llava(tower, labels, run_dir / MODEL)
+    save_llava(llava, run_dir / MODEL)
+    return result
 
 
 def build_tower(labels: list[str]) -> SpaceSGGTower:
