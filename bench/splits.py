@@ -46,8 +46,10 @@ def held_out_frames(split: str, quick: bool) -> Iterator[Any]:
             yield from frames.render_test_frames(config, _QUICK_SCENES, CACHE_DIR)
             return
         config = dataset.SceneSetConfig(split, _FRAMES, supersample=2)
-        shards = list(dataset.write_scenes(config, HELD_OUT_DIR, CACHE_DIR))
-    except assets.AssetError as error:
+        shards = config.shard_paths(HELD_OUT_DIR)
+        if not all(path.is_file() for path in shards):
+            shards = list(dataset.write_scenes(config, HELD_OUT_DIR, CACHE_DIR))
+    except (assets.AssetError, ValueError) as error:
         raise BenchError(f"no frames of {split} and none can be rendered: {error}") from error
     yield from frames.read_frames(shards)
 
