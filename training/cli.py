@@ -11,7 +11,6 @@ from spacesgg_ros.cli.console import output
 from spacesgg_ros.extras import require
 
 from .data import cli as data_cli
-from .data import cli as data_cli
 from .defaults import RUN_DIR
 from .evaluate import cli as evaluate_cli
 from .scenes import cli as scenes_cli
@@ -70,5 +69,3 @@ def merge(
     from .engine.adapters import merge_adapter
 
     output.print(merge_adapter(adapter, out, base), highlight=False)
-
-

@@ -207,9 +207,7 @@ def _run_onnx(file: Path) -> RunTower:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(
-        str(file), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
     def run(pixels: np.ndarray) -> np.ndarray:
         # Exports read one image at a time, as a camera gives them.
@@ -236,5 +234,3 @@ def _run_torch(llava: Any) -> RunTower:
         return chosen.float().cpu().numpy()
 
     return run
-
-

@@ -168,7 +168,10 @@ def _key(file: Path, folder: ModelFolder) -> str:
 
 
 def _write(
-    file: Path, encoder: ConversationEncoder, target: Path, advance: Callable[[int, int | None], None]
+    file: Path,
+    encoder: ConversationEncoder,
+    target: Path,
+    advance: Callable[[int, int | None], None],
 ) -> None:
     ids, learnt, lengths, tasks, images = [], [], [], [], []
     numbers: dict[tuple[str, bool], int] = {}

@@ -66,7 +66,9 @@ def build_trainer(recipe: Recipe, run: RunFolder, folder: ModelFolder) -> LlavaT
     transformers.set_seed(recipe.seed)
     cache = Path(recipe.cache)
     with arguments.main_process_first(), show_progress("encoding rows") as advance:
-        rows = [encode_rows(Path(s.rows), s.image_root, folder, cache, advance) for s in recipe.data]
+        rows = [
+            encode_rows(Path(s.rows), s.image_root, folder, cache, advance) for s in recipe.data
+        ]
     loss = TokenLoss(folder.load_tokenizer(), recipe.coordinate_sigma)
     model = load_model(recipe, folder)
     llava = model.get_base_model() if hasattr(model, "peft_config") else model

@@ -149,7 +149,9 @@ class LlavaTrainer(Trainer):
             state = {k: v for k, v in state.items() if "vision_tower" not in k}
         llava.load_state_dict(state)
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+    def _save(
+        self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
+    ) -> None:
         if not self.args.should_save:
             return
         assert output_dir is not None
