@@ -17,7 +17,7 @@ pytest.importorskip("hypothesis")
 cv2 = pytest.importorskip("cv2")
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -271,6 +271,7 @@ def _count_bytes(text: str, tokenizer: object) -> int:
     return sum(len(encode(word, add_special_tokens=False).ids) != 1 for word in words)
 
 
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(_frames(), st.integers(0, 50))
 def test_rows_of_any_frame_hold_parse_and_cost_no_bytes(record: dict, seed: int) -> None:
     try:
@@ -295,6 +296,7 @@ def test_rows_of_any_frame_hold_parse_and_cost_no_bytes(record: dict, seed: int)
                 assert {tuple(map(int, box)) for box in boxes} <= listed
 
 
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(_frames())
 def test_what_is_asked_is_known_from_the_record(record: dict) -> None:
     known = {tuple(r) for r in record["relations"]}

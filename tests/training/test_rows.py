@@ -13,7 +13,7 @@ import pytest
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("hypothesis")
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacesgg_ros.training.data import rows as rows_module
@@ -46,6 +46,7 @@ def _row(**changes: object) -> Row:
 _TEXT = st.text(min_size=1).filter(lambda t: t.strip() and "<image>" not in t)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.builds(
         _row,

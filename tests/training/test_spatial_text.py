@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("hypothesis")
 
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from spacesgg_ros.graph import VSD_LABELS, Extent3D, SceneObject, Viewpoint, judge_pair
@@ -217,6 +217,7 @@ PREDICATES = st.sampled_from(VSD_LABELS)
 VIEWS = st.sampled_from(Viewpoint)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PREDICATES)
 def test_four_quarter_turns_change_nothing(predicate: str) -> None:
     turned = predicate
@@ -225,6 +226,7 @@ def test_four_quarter_turns_change_nothing(predicate: str) -> None:
     assert turned == predicate == turn_view(predicate, Viewpoint.CAMERA)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PREDICATES)
 def test_left_then_right_is_home_and_two_quarters_are_the_back(predicate: str) -> None:
     left = turn_view(predicate, Viewpoint.LEFT)
@@ -237,6 +239,7 @@ def test_from_the_back_near_and_far_and_left_and_right_swap() -> None:
         assert turn_view(predicate, Viewpoint.BACK) == INVERSES[predicate]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PREDICATES, VIEWS)
 def test_views_keep_inverses_and_leave_heights_alone(predicate: str, view: Viewpoint) -> None:
     turned = turn_view(predicate, view)
@@ -251,6 +254,7 @@ def _cube(identity: int, x: float, z: float) -> SceneObject:
     return SceneObject(identity, "cube", (0.0, 0.0, 1.0, 1.0), extent=extent)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(-2, 2), st.floats(-2, 2), VIEWS)
 def test_views_turn_as_the_measured_relations_do(x: float, z: float, view: Viewpoint) -> None:
     assume(max(abs(x), abs(z)) > 0.3 and abs(abs(x) - abs(z)) > 0.2)
@@ -264,6 +268,7 @@ def test_views_turn_as_the_measured_relations_do(x: float, z: float, view: Viewp
     assert turn_view(best(Viewpoint.CAMERA), view) == best(view)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10**6), PREDICATES, st.sampled_from([MUG, SCISSORS]))
 def test_paraphrases_are_sentences(seed: int, predicate: str, subject: Thing) -> None:
     rng = random.Random(seed)

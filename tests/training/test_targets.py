@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("hypothesis")
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacesgg_ros.graph import parse_graph, write_graph
@@ -113,6 +113,7 @@ def _scenes(draw: st.DrawFn) -> dict:
     return _scene(boxes, [r for r in relations if r[0] != r[2]])
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(_scenes())
 def test_chosen_relations_hold_and_mirror_with_the_frame(record: dict) -> None:
     check_frame(record)
