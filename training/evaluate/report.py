@@ -37,11 +37,15 @@ class Table:
 
 
 def write_report(report: dict, path: Path) -> None:
-    """JSON with lists of plain values on one line each."""
+    """JSON with lists of numbers on one line each."""
     text = json.dumps(report, indent=1)
-    flat = re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\s+", " ", m.group()), text)
+    flat = re.sub(r"\[\s[-\d.,\s]*\]", _on_one_line, text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(flat.replace("[ ", "[").replace(" ]", "]") + "\n")
+    path.write_text(flat + "\n")
+
+
+def _on_one_line(match: re.Match[str]) -> str:
+    return "[" + ", ".join(match.group()[1:-1].split()).replace(",,", ",") + "]"
 
 
 def main_table(report: dict) -> Table:
