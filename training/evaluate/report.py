@@ -39,7 +39,7 @@ class Table:
 def write_report(report: dict, path: Path) -> None:
     """JSON with lists of numbers on one line each."""
     text = json.dumps(report, indent=1)
-    flat = re.sub(r"\[\s[-\d.,\s]*\]", _on_one_line, text)
+    flat = re.sub(r"\[\n[-\d.,\s]*\]", _on_one_line, text)  # no string has a real line break
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(flat + "\n")
 
