@@ -56,7 +56,8 @@ class TokenLoss:
     """Cross entropy, summed over tokens.
 
     With ``sigma`` above 0 a coordinate's target is a bump over its neighbours, because 412 is
-    nearly right where 413 is.
+    nearly right where 413 is. Not so after a predicate: the boxes there are copies that say
+    which objects are meant, and only the exact numbers do.
     """
 
     def __init__(self, tokenizer: Tokenizer | None = None, sigma: float = 0.0) -> None:
@@ -70,6 +71,11 @@ class TokenLoss:
         ids = torch.tensor(coordinate_ids(tokenizer))
         self._value = torch.full((tokenizer.get_vocab_size(),), -1)
         self._value[ids] = torch.arange(COORDINATES)
+        vocabulary = tokenizer.get_vocab().items()
+        self._after_name, self._after_predicate = (
+            torch.tensor([n for token, n in vocabulary if token.startswith(tag)])
+            for tag in ("</ref>", "</pred>")
+        )
         reach = max(1, round(_REACH * sigma))
         near = torch.arange(COORDINATES)[:, None] + torch.arange(-reach, reach + 1)
         exists = (near >= 0) & (near < COORDINATES)
@@ -84,15 +90,24 @@ class TokenLoss:
         if not self._sigma:
             return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
         if self._value.device != targets.device:
-            for name in ("_value", "_ids", "_bumps"):
+            for name in ("_value", "_ids", "_bumps", "_after_name", "_after_predicate"):
                 setattr(self, name, getattr(self, name).to(targets.device))
         # -sum(w log p) = logsumexp(z) - sum(w z), where the weights w of a token sum to 1
         value = self._value[targets]
-        soft = value >= 0
+        soft = (value >= 0) & ~self._is_copy(targets)
         exact = logits[~soft].gather(1, targets[~soft, None]).sum()
         near = logits[soft].gather(1, self._ids[value[soft]])
         bumps = (near * self._bumps[value[soft]]).sum()
         return logits.logsumexp(-1).sum() - exact - bumps
+
+    def _is_copy(self, targets: torch.Tensor) -> torch.Tensor:
+        """Which of ``(n,)`` answer tokens, in their order, stand after a predicate."""
+        place = torch.arange(1, len(targets) + 1, device=targets.device)
+        name, predicate = (
+            torch.where(torch.isin(targets, tags), place, 0).cummax(0).values
+            for tags in (self._after_name, self._after_predicate)
+        )
+        return predicate > name
 
 
 def coordinate_ids(tokenizer: Tokenizer) -> list[int]:
