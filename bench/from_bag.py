@@ -1,8 +1,8 @@
 """from-bag: a thing the embedded model has no word for, from a recording to the model in minutes.
 
 The steps are those of the command line, in one process: ``spacesgg data from-bag``, the review
-page's API driven by a reviewer that knows the truth, ``spacesgg data accept``, ``spacesgg
-train`` and ``export``. Before and after are measured with the exported int8 model on
+page's API driven by a reviewer that knows the truth, ``spacesgg data accept`` and ``add-words``,
+``spacesgg train`` and ``export``. Before and after are measured with the exported int8 model on
 rendered scenes that are in no recording: those with the thing, and those without it for what is
 forgotten.
 """
@@ -28,6 +28,7 @@ from spacesgg_ros.graph import decode_box
 from spacesgg_ros.training.data.from_bag import build_review
 from spacesgg_ros.training.data.from_bag_frames import KeyframeConfig
 from spacesgg_ros.training.data.instructions import InstructionConfig, frame_rows
+from spacesgg_ros.training.data.new_words import add_words, find_new_words
 from spacesgg_ros.training.data.review import ReviewStore
 from spacesgg_ros.training.data.review_accept import accept_review
 from spacesgg_ros.training.data.review_record import write_whole
@@ -128,8 +129,10 @@ def run_loop(
     with clock.step("accept"):
         rows = accept_review(work / "review", work, 0.2, mirror=True, tasks=TASKS)
         write_rows(work / "new.jsonl", rows.train)
+        words = find_new_words(model.folder.load_tokenizer(), rows.train)
+        base = add_words(embedded, words, work / "base")
     settings = [
-        f"model={embedded}",
+        f"model={base}",
         f"data.0.rows={work / 'new.jsonl'}",
         f"data.1.rows={work / 'replay.jsonl'}",
         f"cache={work / 'cache'}",
@@ -144,6 +147,7 @@ def run_loop(
         after = score(SceneGraphModel.load(tuned), tests, newcomer.label)
     after |= {
         "newcomer": newcomer.label,
+        "new_words": words,
         "recorded_frames": sum(review.counts.values()),
         "keyframes": len(review.frames),
         "accepted": accepted,

@@ -1,4 +1,4 @@
-"""``spacesgg data from-bag``, ``review`` and ``accept``: from a robot's recording to rows."""
+"""``spacesgg data from-bag``, ``review``, ``accept`` and ``add-words``: a recording to rows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _WORST = 5
 
 
 def register(data: typer.Typer) -> None:
-    """Add the three subcommands to ``spacesgg data``."""
+    """Add the subcommands to ``spacesgg data``."""
     data.command("from-bag")(from_bag)
     data.command("review")(review)
     data.command("accept")(accept)
+    data.command("add-words")(add_words)
 
 
 def from_bag(
@@ -161,3 +162,33 @@ def accept(
     output.print(f"classes to train: {common}", highlight=False)
     for key, reason in rows.bad:
         output.print(f"left out: frame {key}: {reason}", highlight=False)
+
+
+def add_words(
+    rows: Annotated[Path, typer.Argument(help="Rows that will be trained on.")],
+    out: Annotated[Path, typer.Option(help="Model folder to write: train that one.")],
+    model: Annotated[
+        str, typer.Option(help="'embedded', a model folder or a hub id.")
+    ] = "embedded",
+) -> None:
+    """Copy a model with a token for each word of ROWS that its tokenizer would have to spell.
+
+    The embedded model needs it for new class names: its letters were never trained.
+    """
+    from spacesgg_ros.vlm.folder import open_folder
+
+    from . import new_words
+    from .rows import RowError, read_rows
+
+    if out.exists():
+        raise InputError(f"{out} exists; name another --out")
+    folder = open_folder(model)
+    try:
+        words = new_words.find_new_words(folder.load_tokenizer(), read_rows(rows))
+    except (RowError, OSError) as error:
+        raise InputError(str(error)) from error
+    if not words:
+        output.print(f"{model} has a token for every word: train it as it is")
+        return
+    new_words.add_words(model, words, out)
+    output.print(f"{out}: {model} with tokens for {', '.join(words)}", highlight=False)
