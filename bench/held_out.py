@@ -82,7 +82,7 @@ def render_held_out(cache: Path) -> None:
     SHARD.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(SHARD, "w") as tar:
         for frame in dataset.render_frames(config, _SCENES, cache):
-            for suffix, payload in dataset._members(frame):
+            for suffix, payload in dataset.frame_members(frame):
                 info = tarfile.TarInfo(f"{frame.key}.{suffix}")
                 info.size = len(payload)
                 tar.addfile(info, io.BytesIO(payload))

@@ -238,7 +238,7 @@ def _write_shard(config: SceneSetConfig, shard: int, path: Path, cache_dir: Path
     temporary = path.with_suffix(".tmp")
     with tarfile.open(temporary, "w") as tar:
         for frame in render_frames(config, scenes, cache_dir):
-            for suffix, payload in _members(frame):
+            for suffix, payload in frame_members(frame):
                 info = tarfile.TarInfo(f"{frame.key}.{suffix}")
                 info.size = len(payload)
                 tar.addfile(info, io.BytesIO(payload))
@@ -246,7 +246,8 @@ def _write_shard(config: SceneSetConfig, shard: int, path: Path, cache_dir: Path
     return path
 
 
-def _members(frame: Frame) -> Iterator[tuple[str, bytes]]:
+def frame_members(frame: Frame) -> Iterator[tuple[str, bytes]]:
+    """``(suffix, bytes)`` of a frame's files in a shard, the record last."""
     millimetres = np.clip(frame.depth_m * 1000, 0, 65535).round().astype(np.uint16)
     bgr = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR)
     yield (
