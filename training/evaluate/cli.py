@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .scores import FrameScore
 
 console = Console()
-if console.width < 100:
-    console.width = 100  # the tables
+if console.width < 110:
+    console.width = 110  # the tables
 
 
 def register(app: typer.Typer) -> None:

@@ -18,7 +18,8 @@ def wilson(hits: int, total: int) -> list[float]:
     middle = (p + _Z * _Z / (2 * total)) / (1 + _Z * _Z / total)
     half = _Z * np.sqrt(p * (1 - p) / total + _Z * _Z / (4 * total * total))
     half /= 1 + _Z * _Z / total
-    return [round(float(middle - half), 4), round(float(middle + half), 4)]
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return [round(float(low), 4), round(float(high), 4)]
 
 
 def bootstrap(

@@ -13,7 +13,7 @@ from .frames import TestFrame
 from .scores import EXCUSED, RIGHT, FrameScore
 
 WORST, TYPICAL = KINDS = ("worst", "typical")
-MOST_BYTES = 400_000
+MOST_BYTES = 300_000
 
 _CELL = (480, 360)
 _CAPTION_PX = 26
