@@ -156,7 +156,7 @@ def test_batches_depend_on_seed_and_number_alone() -> None:
 
 def test_batches_have_rows_of_one_length_and_processes_the_same_work() -> None:
     lengths = np.random.default_rng(1).integers(5, 300, 4000)
-    plan = BatchPlan([Pool(np.arange(4000), 1.0)], lengths, 8, 320, seed=0, processes=2)
+    plan = BatchPlan([Pool(np.arange(4000), 1.0)], lengths, 8, 512, seed=0, processes=2)
     padding = [lengths[b].max() * len(b) / lengths[b].sum() for b in plan]
     assert np.mean(padding) < 1.08
     longest = np.array([lengths[b].max() for b in plan]).reshape(-1, 2)
