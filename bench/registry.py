@@ -18,6 +18,8 @@ BENCHMARKS = {
     "model-rooms": "The same in rooms.",
     "vsd-classify": "How two named objects stand to each other, asked about the picture.",
     "valid-output": "Graph texts that parse without an issue, without and with the grammar.",
+    "train-speed": "Rows a second of the embedded model's stage 2 against a plain Trainer.",
+    "train-resume": "A training run killed with SIGKILL ends with the same weights, bit for bit.",
     "from-bag": "A class the model does not know, from a recording to the model in minutes.",
 }
 """Name to what it measures; the module is the name with underscores."""

@@ -29,6 +29,9 @@ class BatchPlan:
 
     Batch ``n`` goes to process ``n % processes``, as ``accelerate`` deals them; the batches that
     are processed at the same time have similar lengths, so that no process waits for another.
+
+    Attributes:
+        pools: those that rows are drawn from. batch_size: rows a batch.
     """
 
     def __init__(
@@ -42,11 +45,11 @@ class BatchPlan:
         by_length: bool = True,
     ) -> None:
         """Args: lengths: ``(rows,)`` tokens a dataset row; size: rows a batch."""
-        self._pools = [p for p in pools if p.weight > 0 and len(p.rows)]
-        if not self._pools:
+        self.pools = [p for p in pools if p.weight > 0 and len(p.rows)]
+        if not self.pools:
             raise ValueError("no pool has rows and a weight above 0")
-        total = sum(p.weight for p in self._pools)
-        self._shares = np.array([p.weight / total for p in self._pools])
+        total = sum(p.weight for p in self.pools)
+        self._shares = np.array([p.weight / total for p in self.pools])
         self._lengths = lengths
         self.batch_size = size
         self._batches = batches
@@ -92,7 +95,7 @@ class BatchPlan:
 
     def _draw(self, pool: int, begin: int, end: int) -> np.ndarray:
         """Positions ``begin`` to ``end`` of a pool's endless stream of shuffled passes."""
-        rows = self._pools[pool].rows
+        rows = self.pools[pool].rows
         parts = []
         while begin < end:
             lap, at = divmod(begin, len(rows))
@@ -105,6 +108,6 @@ class BatchPlan:
         kept = self._orders.get(pool)
         if kept is None or kept[0] != lap:
             rng = np.random.default_rng([self._seed, 0, pool, lap])
-            kept = (lap, rng.permutation(len(self._pools[pool].rows)))
+            kept = (lap, rng.permutation(len(self.pools[pool].rows)))
             self._orders[pool] = kept
         return kept[1]

@@ -21,7 +21,8 @@ import numpy as np
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.training.data.rows import TASKS, Row, RowError, manifest_hash, read_rows
 from spacesgg_ros.vlm import prompts
-from spacesgg_ros.vlm.folder import ModelFolder, PromptEncoder
+from spacesgg_ros.vlm.folder import ModelFolder, PromptEncoder, read_json
+from spacesgg_ros.vlm.preprocess import ImagePreprocessor
 
 _FORMAT = 1
 _BLOCK = 1024
@@ -37,6 +38,26 @@ class Encoded(NamedTuple):
 
     ids: np.ndarray
     learnt: np.ndarray
+
+
+def count_image_tokens(folder: ModelFolder, preprocessor: ImagePreprocessor) -> int:
+    """Tokens that the decoder gets for an image, as ``LlavaProcessor`` counts them.
+
+    Raises:
+        InputError: the folder's processor does not say.
+    """
+    file = folder.path / "processor_config.json"
+    values = read_json(file) if file.is_file() else {}
+    patch, strategy = values.get("patch_size"), values.get("vision_feature_select_strategy")
+    if not isinstance(patch, int) or strategy not in ("default", "full"):
+        raise InputError(
+            f"{file} must say patch_size and vision_feature_select_strategy, so that the tokens "
+            "of an image can be counted; save the processor again with a current transformers"
+        )
+    height, width = preprocessor(np.zeros((8, 8, 3), np.uint8)).shape[2:]
+    count = (height // patch) * (width // patch)
+    count += int(values.get("num_additional_image_tokens", 0))
+    return count - 1 if strategy == "default" else count
 
 
 class ConversationEncoder:

@@ -19,14 +19,6 @@ from .recipe import Recipe
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
-def count_image_tokens(llava: Any) -> int:
-    """Tokens the decoder gets for an image."""
-    length = getattr(llava.config, "image_seq_length", None)
-    if not isinstance(length, int) or length < 1:
-        raise InputError("the model's config.json has no image_seq_length, the tokens an image is")
-    return length
-
-
 def load_model(recipe: Recipe, folder: ModelFolder) -> Any:
     """The LLaVA of a recipe with ``requires_grad`` set; with an adapter if it asks for one.
 

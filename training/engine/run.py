@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers import TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 
 from spacesgg_ros.cli.console import InputError, messages
 from spacesgg_ros.vlm.folder import ModelFolder, open_folder
@@ -18,19 +19,28 @@ from spacesgg_ros.vlm.preprocess import ImagePreprocessor
 from . import cached_tower
 from .batches import BatchPlan
 from .dataset import Collator, PixelSource, RowDataset, VisionSource, make_pools
-from .encoding import EncodedRows, encode_rows
+from .encoding import EncodedRows, count_image_tokens, encode_rows
 from .loss import TokenLoss
-from .model import count_image_tokens, load_model
+from .model import load_model
 from .recipe import Recipe
 from .reporting import RunReporter, show_progress
 from .run_folder import RunFolder
 from .trainer import LlavaTrainer, make_arguments
 
 
-def train_recipe(recipe: Recipe, run_dir: Path, download: bool = False) -> Path:
+def train_recipe(
+    recipe: Recipe,
+    run_dir: Path,
+    download: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Path:
     """Train until the recipe's last step; returns the folder of the model or adapter.
 
     Everything that can be refused is refused before the first step.
+
+    Args:
+        download: fetch a hub id that is not in the local cache.
+        callbacks: told of every step, as ``transformers`` has it.
 
     Raises:
         InputError: the recipe does not fit the machine, the model, the rows or the run folder.
@@ -46,6 +56,8 @@ def train_recipe(recipe: Recipe, run_dir: Path, download: bool = False) -> Path:
         return result
     transformers.utils.logging.set_verbosity_error()
     trainer = build_trainer(recipe, run, folder)
+    for callback in callbacks:
+        trainer.add_callback(callback)
     checkpoint = run.last_checkpoint()
     if checkpoint is not None:
         messages.print(f"going on from {checkpoint}", highlight=False)
@@ -72,7 +84,8 @@ def build_trainer(recipe: Recipe, run: RunFolder, folder: ModelFolder) -> LlavaT
     loss = TokenLoss(folder.load_tokenizer(), recipe.coordinate_sigma)
     model = load_model(recipe, folder)
     llava = model.get_base_model() if hasattr(model, "peft_config") else model
-    image_tokens = count_image_tokens(llava)
+    preprocessor = ImagePreprocessor.from_folder(folder.path)
+    image_tokens = count_image_tokens(folder, preprocessor)
     room = min(recipe.batch.max_length, folder.max_length)
     pools, lengths, too_long = make_pools(rows, recipe.data, image_tokens, room)
     if too_long:
@@ -89,7 +102,6 @@ def build_trainer(recipe: Recipe, run: RunFolder, folder: ModelFolder) -> LlavaT
         arguments.world_size,
         recipe.batch.by_length,
     )
-    preprocessor = ImagePreprocessor.from_folder(folder.path)
     vision: VisionSource = PixelSource(rows, preprocessor)
     if recipe.cached_tower:
         vision = _cache_tower(recipe, arguments, llava, folder, rows, preprocessor)
