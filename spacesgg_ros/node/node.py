@@ -65,6 +65,7 @@ def load_model(parameters: NodeParameters) -> Model:
         provider=parameters.provider,
         precision=parameters.precision,
         threads=parameters.threads,
+        adapter=parameters.adapter,
     )
     return model
 

@@ -57,6 +57,12 @@ class NodeParameters:
         "the local cache.",
         applies="on configure",
     )
+    adapter: str = _parameter(
+        "",
+        "A peft adapter to put on the model: a folder or a Hugging Face id. For runtime torch; "
+        "for onnx fold it in with `spacesgg merge` and export.",
+        applies="on configure",
+    )
     runtime: str = _parameter(
         "onnx",
         "What runs the model: ONNX Runtime, or torch (extra 'torch').",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +86,7 @@ class SceneGraphModel:
         provider: str = "cpu",
         precision: str = "auto",
         threads: int = 0,
+        adapter: str = "",
         download: bool = False,
     ) -> SceneGraphModel:
         """Load "embedded", a folder, or a hub id from the local cache.
@@ -96,6 +97,7 @@ class SceneGraphModel:
             precision: "fp32", "fp16", "int8"; "auto" takes the fastest that fits: int8 on the
                 CPU and fp16 on a GPU where exported, else fp32; torch: fp32, on CUDA fp16.
             threads: CPU threads; 0 = physical cores.
+            adapter: a peft adapter (folder, or hub id in the local cache) for runtime "torch".
             download: fetch a hub id that is not in the cache. Else the network is not used.
 
         Raises:
@@ -109,11 +111,20 @@ class SceneGraphModel:
             if value not in known:
                 raise ModelError(f"unknown {name} {value!r}; expected one of {', '.join(known)}")
         folder = open_folder(model, download=download)
+        if adapter and runtime != "torch":
+            raise ModelError(
+                f"runtime '{runtime}' runs exported weights, and adapter {adapter} is not in them; "
+                f"fold it in and export: spacesgg merge {adapter} --out FOLDER && "
+                "spacesgg export FOLDER, then use model FOLDER; or choose runtime 'torch'"
+            )
         executor: Runtime
         if runtime == "torch":
             from spacesgg_ros.vlm.torch_runtime import TorchRuntime
 
-            executor = TorchRuntime(folder, provider, precision, threads)
+            executor = TorchRuntime(folder, provider, precision, threads, adapter)
+            if adapter:
+                name = Path(adapter).name
+                folder = replace(folder, model_id=f"{folder.model_id}+{name}")
         else:
             from spacesgg_ros.vlm.onnx_runtime import OnnxRuntime
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from spacesgg_ros.extras import MissingExtraError, require
 from spacesgg_ros.vlm.errors import ModelError
-from spacesgg_ros.vlm.folder import ModelFolder, read_header
+from spacesgg_ros.vlm.folder import ModelFolder, read_header, read_json
 from spacesgg_ros.vlm.runtime import RuntimeInfo
 
 TOWER_MODEL_TYPE = "spacesgg_tower"
@@ -60,11 +60,15 @@ def load_llava(folder: ModelFolder, dtype: str = "float32", attention: str | Non
     return model.eval()
 
 
-def load_adapted(folder: ModelFolder, adapter: str, dtype: str = "float32") -> Any:
+def load_adapted(
+    folder: ModelFolder, adapter: str, dtype: str = "float32", for_inference: bool = False
+) -> Any:
     """``load_llava`` with a peft adapter on it, in eval mode: a ``peft.PeftModel``.
 
     Args:
         adapter: a folder with ``adapter_config.json``, or a hub id in the local cache.
+        for_inference: refuse an adapter with embeddings of its own, as this package reads
+            embeddings from the base folder.
 
     Raises:
         ModelError: peft is missing, there is no such adapter, or it belongs to another model.
@@ -83,6 +87,13 @@ def load_adapted(folder: ModelFolder, adapter: str, dtype: str = "float32") -> A
                 f"no adapter '{adapter}': expected a folder with adapter_config.json, or a hub id "
                 f"in the local cache (fetch it with: hf download {adapter})"
             ) from error
+    settings = read_json(place / "adapter_config.json")
+    own = "embed_tokens" in (settings.get("modules_to_save") or [])
+    if for_inference and (own or settings.get("trainable_token_indices")):
+        raise ModelError(
+            f"adapter {adapter} has token embeddings of its own; fold it into its base first: "
+            f"spacesgg merge {adapter} --out FOLDER, then use model FOLDER"
+        )
     llava = load_llava(folder, dtype)
     try:
         adapted = peft.PeftModel.from_pretrained(llava, place, local_files_only=True)
@@ -104,12 +115,18 @@ class TorchRuntime:
     """``Runtime`` on torch: fp32 on the CPU, fp16 on CUDA."""
 
     def __init__(
-        self, folder: ModelFolder, provider: str = "cpu", precision: str = "auto", threads: int = 0
+        self,
+        folder: ModelFolder,
+        provider: str = "cpu",
+        precision: str = "auto",
+        threads: int = 0,
+        adapter: str = "",
     ) -> None:
-        """Load the weights.
+        """Load the weights, and fold a peft adapter (folder or hub id) into them.
 
         Raises:
-            ModelError: CUDA asked for and not there, or a precision torch does not run here.
+            ModelError: CUDA asked for and not there, a precision torch does not run here, or an
+                adapter that does not fit.
         """
         if provider == "tensorrt":
             raise ModelError("the torch runtime has no TensorRT; choose runtime 'onnx' or 'cuda'")
@@ -126,7 +143,11 @@ class TorchRuntime:
                 "provider 'cuda' asked for, but torch sees no CUDA device; install a CUDA build "
                 "of torch and the NVIDIA driver, or choose provider 'cpu'"
             )
-        self._set_up(load_llava(folder, dtype), provider, precision, threads)
+        if adapter:
+            llava = load_adapted(folder, adapter, dtype, for_inference=True).merge_and_unload()
+        else:
+            llava = load_llava(folder, dtype)
+        self._set_up(llava, provider, precision, threads)
 
     @classmethod
     def wrap(cls, llava: Any) -> TorchRuntime:

@@ -180,3 +180,32 @@ def test_the_onnx_runtime_works_without_torch(exported_clip) -> None:
         "del sys.modules['torch'], sys.modules['transformers']"
     )
     assert loaded_modules(code) == {"onnxruntime"}
+
+
+def test_an_adapter_needs_a_runtime_that_can_take_it(clip_folder) -> None:
+    with pytest.raises(ModelError, match="spacesgg merge ADAPTER --out FOLDER && spacesgg export"):
+        SceneGraphModel.load(clip_folder, adapter="ADAPTER")
+    with pytest.raises(ModelError, match="no adapter 'nowhere'"):
+        SceneGraphModel.load(clip_folder, runtime="torch", adapter="nowhere")
+
+
+def test_an_adapter_changes_what_torch_writes(clip_folder, tmp_path) -> None:
+    peft = pytest.importorskip("peft")
+    torch = pytest.importorskip("torch")
+    from spacesgg_ros.vlm.folder import open_folder
+    from spacesgg_ros.vlm.torch_runtime import load_llava
+
+    config = peft.LoraConfig(
+        r=2, target_modules=r".*language_model.*\.q_proj", init_lora_weights=False
+    )
+    torch.manual_seed(0)
+    peft.get_peft_model(load_llava(open_folder(clip_folder)), config).save_pretrained(tmp_path)
+    plain = SceneGraphModel.load(clip_folder, runtime="torch")
+    adapted = SceneGraphModel.load(clip_folder, runtime="torch", adapter=str(tmp_path))
+    assert adapted.model_id == f"{plain.model_id}+{tmp_path.name}"
+    rgb = np.full((24, 32, 3), 90, np.uint8)
+    one, other = (m._runtime.encode_image(m.preprocess(rgb)) for m in (plain, adapted))
+    assert np.array_equal(one, other)  # the tower and the projector are the base's
+    inputs = np.random.default_rng(0).normal(size=(5, one.shape[-1])).astype(np.float32)
+    logits = [m._runtime.prefill(inputs, 8) for m in (plain, adapted)]
+    assert not np.allclose(*logits)

@@ -22,6 +22,8 @@ from .optimiser import make_groups, make_optimiser
 from .recipe import Recipe, Schedule
 from .run_folder import RunFolder, copy_processor, fill_folder
 
+_CHECKPOINTING = ("activation_checkpointing", "gradient_checkpointing")
+
 
 class LlavaTrainer(Trainer):
     """Trains a LLaVA, whole or by an adapter, as a recipe says.
@@ -205,6 +207,12 @@ def rate_at(step: int, total: int, schedule: Schedule) -> float:
 
 def make_arguments(recipe: Recipe, run: RunFolder, max_steps: int) -> TrainingArguments:
     """What ``Trainer`` is to do by itself; batches, loss and optimiser are ours."""
+    checkpointing: dict[str, Any] = {}
+    if recipe.gradient_checkpointing:
+        known = TrainingArguments.__dataclass_fields__
+        # transformers 5 renamed it.
+        name = next(n for n in _CHECKPOINTING if n in known)
+        checkpointing = {name: True, f"{name}_kwargs": {"use_reentrant": False}}
     return TrainingArguments(
         output_dir=str(run.checkpoints),
         max_steps=max_steps,
@@ -217,8 +225,7 @@ def make_arguments(recipe: Recipe, run: RunFolder, max_steps: int) -> TrainingAr
         bf16=recipe.precision == "bf16",
         fp16=recipe.precision == "fp16",
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=recipe.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        **checkpointing,
         dataloader_num_workers=recipe.workers,
         remove_unused_columns=False,
         label_names=["labels"],
