@@ -271,6 +271,13 @@ def explain_refusal(recipe: Recipe) -> str:
         return "data.weights must not be negative, and not all 0"
     if recipe.optimiser.name == "muon" and recipe.parallel != "none":
         return "muon needs whole matrices: parallel must be none"
+    if recipe.parallel == "deepspeed-zero3" and (
+        recipe.cached_tower or recipe.fresh or recipe.language_model_from
+    ):
+        return (
+            "deepspeed-zero3 cuts the weights up while they load, so cached_tower, fresh and "
+            "language_model_from cannot work: choose deepspeed-zero2 or fsdp"
+        )
     if len(recipe.optimiser.betas) != 2:
         return f"optimiser.betas are two numbers; got {list(recipe.optimiser.betas)}"
     if recipe.coordinate_sigma < 0:

@@ -49,7 +49,7 @@ def train_recipe(
     check_machine(recipe)
     run = RunFolder(run_dir)
     folder = open_folder(recipe.model, download=download)
-    run.begin(recipe)
+    run.begin(recipe, write=os.environ.get("RANK", "0") == "0")
     result = run.result(recipe)
     if result.is_dir():
         messages.print(f"{run_dir} is finished; its result is {result}", highlight=False)
@@ -184,4 +184,5 @@ def _cache_tower(
             lambda images: cached_tower.make_tower_runner(llava, folder, place, images),
             advance,
         )
+    llava.model.vision_tower.cpu()  # it ran on the GPU, perhaps, and is done
     return cached_tower.FeatureSource(rows, store)

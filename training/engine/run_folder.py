@@ -65,8 +65,11 @@ class RunFolder:
         """Where the result of ``recipe`` goes."""
         return self.path / ("adapter" if recipe.train.language_model == "lora" else "model")
 
-    def begin(self, recipe: Recipe) -> None:
+    def begin(self, recipe: Recipe, write: bool = True) -> None:
         """Note what runs here, or check that it is what ran here before.
+
+        Args:
+            write: False on all processes of a run but one.
 
         Raises:
             InputError: the folder holds a run with other settings or other data.
@@ -94,10 +97,11 @@ class RunFolder:
                     f"the rows changed since {self.path} began, and its data order would too; "
                     "choose another --run"
                 )
-        else:
+        elif write:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(info_file, json.dumps(_describe(recipe, manifest), indent=2) + "\n")
-        write_text(recipe_file, yaml.safe_dump(now, sort_keys=False))
+        if write:
+            write_text(recipe_file, yaml.safe_dump(now, sort_keys=False))
 
     def last_checkpoint(self) -> Path | None:
         """The complete checkpoint to go on from."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from spacesgg_ros.cli.console import messages
 from spacesgg_ros.vlm.folder import ModelFolder, open_folder
 from spacesgg_ros.vlm.torch_runtime import load_llava
 
@@ -49,6 +50,7 @@ class LlavaTrainer(Trainer):
         self._folder = folder
         self._plan = plan
         self._token_loss = loss
+        self.remove_callback(PrinterCallback)  # RunReporter tells
         llava = self._llava
         self._answer_logits = AnswerLogits(llava.lm_head)
         self._tower = llava.model.vision_tower
@@ -190,6 +192,8 @@ class LlavaTrainer(Trainer):
             llava.save_pretrained(target, state_dict=state)
         finally:
             llava.model.vision_tower = standing
+        for file in target.glob("*.safetensors"):
+            file.chmod(0o644)  # safetensors writes for the owner alone
         copy_processor(self._folder, target)
 
 
@@ -213,7 +217,7 @@ def make_arguments(recipe: Recipe, run: RunFolder, max_steps: int) -> TrainingAr
         # transformers 5 renamed it.
         name = next(n for n in _CHECKPOINTING if n in known)
         checkpointing = {name: True, f"{name}_kwargs": {"use_reentrant": False}}
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(run.checkpoints),
         max_steps=max_steps,
         per_device_train_batch_size=recipe.batch.size,
@@ -235,3 +239,8 @@ def make_arguments(recipe: Recipe, run: RunFolder, max_steps: int) -> TrainingAr
         # One process computes the tower's features while the others wait.
         ddp_timeout=12 * 3600,
     )
+    if arguments.n_gpu > 1:
+        # Trainer would copy the model to all of them with nn.DataParallel.
+        messages.print(f"one of {arguments.n_gpu} GPUs is used; for all: accelerate launch")
+        arguments._n_gpu = 1
+    return arguments

@@ -49,6 +49,10 @@ LORA = {"rank": 4, "alpha": 8, "targets": ["q_proj"]}
         ({"data": [{"rows": "r", "weights": {"grahp": 1}}]}, "unknown task 'grahp'"),
         ({"data": [{"rows": "r", "weights": {"graph": 1}}, {"rows": "s"}]}, "or to none"),
         ({"optimiser": {"name": "muon"}, "parallel": "fsdp"}, "muon needs whole matrices"),
+        (
+            {"cached_tower": True, "parallel": "deepspeed-zero3"},
+            "choose deepspeed-zero2 or fsdp",
+        ),
         ({"prune": 0}, "prune must be above 0"),
         ({"max_steps": 0, "epochs": 0}, "give max_steps or epochs"),
     ],
