@@ -5,7 +5,7 @@ from spacesgg_ros.graph.depth import align_depth, decode_depth
 from spacesgg_ros.graph.draw import annotate
 from spacesgg_ros.graph.ground import SupportPlane, fit_support_plane, ground_axes
 from spacesgg_ros.graph.layers import assign_layers, enclosing_layers, layered_text
-from spacesgg_ros.graph.lifting import lift_box, transform_extent
+from spacesgg_ros.graph.lifting import lift_boxes, transform_extent
 from spacesgg_ros.graph.live import LiveConfig, LiveSceneGraph
 from spacesgg_ros.graph.query import QueryAnswer, QueryStatus, find_objects, query_relations
 from spacesgg_ros.graph.relations import (
@@ -99,7 +99,7 @@ __all__ = [
     "ground_axes",
     "judge_pair",
     "layered_text",
-    "lift_box",
+    "lift_boxes",
     "measure_relations",
     "merge_relations",
     "normalize_predicate",

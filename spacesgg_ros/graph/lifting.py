@@ -1,20 +1,31 @@
-"""From a box on a depth image to an object's place and size in space.
+"""From boxes on a depth image to the objects' places and sizes in space.
 
 A box holds more than its object: background above, the table below, maybe an occluder. The
 object's own pixels are found first (cut off the support plane, then the heaviest depth cluster
 under a weight that favours the box's middle); the numbers come from those alone.
+
+All boxes of an image are lifted together, see :mod:`spacesgg_ros.graph.samples`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from spacesgg_ros.graph.boxes import box_area
 from spacesgg_ros.graph.depth import align_depth, decode_depth, same_aspect
 from spacesgg_ros.graph.ground import SupportPlane, depth_noise_m, ground_axes
+from spacesgg_ros.graph.samples import (
+    Samples,
+    ascending,
+    heaviest_run,
+    nth,
+    read_lattices,
+    sample_boxes,
+)
 from spacesgg_ros.graph.types import (
     BoxPx,
     Extent3D,
@@ -24,20 +35,17 @@ from spacesgg_ros.graph.types import (
     Vector3,
 )
 
-__all__ = ["align_depth", "decode_depth", "lift_box", "transform_extent"]
+__all__ = ["align_depth", "decode_depth", "lift_boxes", "transform_extent"]
 
 # Lengths and shares were tuned on 240 rendered 640x480 frames (1226 objects, sensor noise) of
 # scenes that no benchmark uses.
-_MAX_SAMPLES = 400
 _MIN_SAMPLES = 8
-_TRIM = 0.0025
+_OUTSIDE_SHARE = 0.0025
 _DEPTH_TAIL = 0.05
 _MAX_RIM_M = 0.01
 _FOOT_SHARE = 0.5
 _FOOT_SHARE_STEEP = 0.8
 _STEEP_SINE = 0.6
-_SMALLER_SHARE = 1.0
-_LEFT_SHARE = 0.25
 _MIN_GAP_M = 0.02
 _MAX_GAP_M = 0.12
 _GAP_SHARE = 0.25
@@ -56,359 +64,314 @@ _SUPPORT_IMAGE_SHARE = 0.3
 _SUPPORT_PLANE_SHARE = 0.3
 
 
-@dataclass(frozen=True)
-class _Patch:
-    """Valid pixels of a box: points ``(n, 3)`` metres and weights ``(n,)``, largest mid-box."""
-
-    points: np.ndarray
-    weights: np.ndarray
-    pixels_per_sample: int
-
-
-def _sample(
-    depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics, others: Sequence[BoxPx]
-) -> _Patch | None:
-    rows, columns = depth_m.shape
-    if not all(math.isfinite(value) for value in box_px):
-        return None
-    x0, y0 = max(math.floor(box_px[0]), 0), max(math.floor(box_px[1]), 0)
-    x1, y1 = min(math.ceil(box_px[2]), columns), min(math.ceil(box_px[3]), rows)
-    if x1 <= x0 or y1 <= y0:
-        return None
-    stride = max(1, math.ceil(math.sqrt((x1 - x0) * (y1 - y0) / _MAX_SAMPLES)))
-    patch = depth_m[y0:y1:stride, x0:x1:stride]
-    valid = patch > 0
-    v, u = np.nonzero(_without(valid, (x0, y0, x1, y1), stride, others))
-    if len(v) < _MIN_SAMPLES:
-        return None
-    z = patch[v, u].astype(np.float64)
-    u, v = x0 + u * stride, y0 + v * stride
-    points = np.empty((len(z), 3))
-    points[:, 0] = (u - camera.cx) / camera.fx * z
-    points[:, 1] = (v - camera.cy) / camera.fy * z
-    points[:, 2] = z
-    across = np.abs(2.0 * (u + 0.5 - x0) / (x1 - x0) - 1.0)
-    down = np.abs(2.0 * (v + 0.5 - y0) / (y1 - y0) - 1.0)
-    return _Patch(points, (1.1 - across) * (1.1 - down), stride * stride)
-
-
-def _without(
-    valid: np.ndarray, box: tuple[int, int, int, int], stride: int, others: Sequence[BoxPx]
+def _local_offsets(
+    depth_m: np.ndarray, boxes: np.ndarray, camera: Intrinsics, plane: SupportPlane
 ) -> np.ndarray:
-    """The valid samples outside the smaller ones of the other boxes, if enough are left."""
-    x0, y0, x1, y1 = box
-    mine = (x1 - x0) * (y1 - y0)
-    kept = valid
-    for a, b, c, d in others:
-        left, top = max(math.floor(a), x0), max(math.floor(b), y0)
-        right, bottom = min(math.ceil(c), x1), min(math.ceil(d), y1)
-        if right <= left or bottom <= top or (c - a) * (d - b) >= _SMALLER_SHARE * mine:
-            continue
-        if kept is valid:
-            kept = valid.copy()
-        rows = slice((top - y0 + stride - 1) // stride, (bottom - y0 + stride - 1) // stride)
-        columns = slice((left - x0 + stride - 1) // stride, (right - x0 + stride - 1) // stride)
-        kept[rows, columns] = False
-    return kept if kept.sum() >= _LEFT_SHARE * valid.sum() else valid
-
-
-def _local_support(
-    depth_m: np.ndarray, box_px: BoxPx, camera: Intrinsics, plane: SupportPlane
-) -> SupportPlane:
-    """The plane raised to what the object stands on, if that is another object.
+    """Offset ``(k,)`` of the plane raised to what each object stands on, if that is another one.
 
     Below the box's lower edge its support is seen. It is another object's top where it is level,
     above the plane, and the depth goes on from the box into it: at an occluder's rim it jumps.
     """
     rows, columns = depth_m.shape
-    x0, y0, x1, y1 = box_px
-    margin = 0.2 * (x1 - x0)
-    first, last = max(int(x0 + margin), 0), min(math.ceil(x1 - margin), columns)
-    edge, thick = math.ceil(y1), max(2, int(_STRIP_SHARE * (y1 - y0)))
-    if last - first < 3 or edge + thick > rows or edge < thick:
-        return plane
-    across, down = max(1, (last - first) // 24), max(1, thick // 3)
-    strip = depth_m[edge - thick : edge + thick : down, first:last:across]
-    v, u = np.nonzero(strip > 0)
-    z = strip[v, u].astype(np.float64)
-    inside = int(np.searchsorted(v, -(-thick // down)))  # rows ascend
-    if min(inside, len(z) - inside) < _MIN_SAMPLES:
-        return plane
-    below = z[inside:]
-    if abs(_middle(z[:inside]) - _middle(below)) > _SUPPORT_JUMP_M:
-        return plane
-    u, v = first + u[inside:] * across, edge - thick + v[inside:] * down
-    (a, b, c), n = plane.normal, len(below)
+    margin = 0.2 * (boxes[:, 2] - boxes[:, 0])
+    first = np.clip(boxes[:, 0] + margin, 0, columns).astype(np.intp)
+    last = np.ceil(np.clip(boxes[:, 2] - margin, 0, columns)).astype(np.intp)
+    edge = np.ceil(np.clip(boxes[:, 3], 0, rows + 1)).astype(np.intp)
+    thick = np.clip(_STRIP_SHARE * (boxes[:, 3] - boxes[:, 1]), 2, rows).astype(np.intp)
+    seen = (last - first >= 3) & (edge + thick <= rows) & (edge >= thick)
+    seen &= box_area(boxes) < _SUPPORT_IMAGE_SHARE * rows * columns
+    size = np.stack([last - first, 2 * thick], axis=1) * seen[:, None]
+    step = np.maximum(np.stack([(last - first) // 24, thick // 3], axis=1), 1)
+    u, v, z = read_lattices(depth_m, np.stack([first, edge - thick], axis=1), size, step)
+    if z.shape[1] == 0:
+        return np.full(len(boxes), plane.offset)
+    a, b, c = plane.normal
+    above_edge, reading = v < edge[:, None], z > 0
+    inside, inside_count = ascending(z, reading & above_edge)
+    below, count = ascending(z, reading & ~above_edge)
     slopes = a / camera.fx * (u - camera.cx) + b / camera.fy * (v - camera.cy) + c
-    heights = np.sort(plane.offset + below * slopes)
-    height, uneven = float(heights[n // 2]), heights[int(0.85 * n)] - heights[int(0.15 * n)]
-    if height < _MIN_STEP_M or uneven > max(_LEVEL_M, 3.0 * float(depth_noise_m(below[0]))):
-        return plane
-    return replace(plane, offset=plane.offset - height)
+    heights, _ = ascending(plane.offset + z * slopes, reading & ~above_edge)
+    depth = nth(below, count // 2)
+    jump = np.abs(nth(inside, inside_count // 2) - depth)
+    height = nth(heights, count // 2)
+    low, high = (nth(heights, (share * count).astype(np.intp)) for share in (0.15, 0.85))
+    on_another = (
+        (np.minimum(inside_count, count) >= _MIN_SAMPLES)
+        & (jump <= _SUPPORT_JUMP_M)
+        & (height >= _MIN_STEP_M)
+        & (high - low <= np.maximum(_LEVEL_M, 3.0 * depth_noise_m(depth)))
+    )
+    return plane.offset - np.where(on_another, height, 0.0)
 
 
-def _middle(values: np.ndarray) -> float:
-    """The upper median."""
-    return float(np.partition(values, len(values) // 2)[len(values) // 2])
-
-
-def _off_plane(patch: _Patch, plane: SupportPlane, image_share: float) -> tuple[np.ndarray, bool]:
-    """Which points are the object's, and whether it is the support itself.
+def _off_plane(
+    samples: Samples, normal: Vector3, offsets: np.ndarray, image_share: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which samples ``(k, n)`` are the object's, and which objects ``(k,)`` are the support.
 
     Those that stand off the plane; those on it where the box is the plane's own (a table: wide
     in the image and mostly plane); all where the object is too flat to tell.
     """
-    heights = patch.points @ np.array(plane.normal) + plane.offset
-    tolerance = np.maximum(_PLANE_CUT_M, 2.5 * depth_noise_m(patch.points[:, 2]))
-    above: np.ndarray = heights > tolerance
-    on_plane: np.ndarray = np.abs(heights) <= tolerance
-    if image_share > _SUPPORT_IMAGE_SHARE and on_plane.mean() > _SUPPORT_PLANE_SHARE:
-        return on_plane, True
-    if patch.weights[above].sum() < _ON_PLANE_SHARE * patch.weights.sum():
-        return np.ones(len(heights), dtype=bool), False
-    return above, False
+    x, y = samples.rays
+    a, b, c = normal
+    heights = samples.z * (a * x + b * y + c) + offsets[:, None]
+    tolerance = np.maximum(_PLANE_CUT_M, 2.5 * depth_noise_m(samples.z))
+    above, on_plane = heights > tolerance, np.abs(heights) <= tolerance
+    reading = samples.z > 0
+    mostly_plane = on_plane.sum(axis=1) > _SUPPORT_PLANE_SHARE * reading.sum(axis=1)
+    is_plane = (image_share > _SUPPORT_IMAGE_SHARE) & mostly_plane
+    mass = samples.weights.sum(axis=1)
+    flat = (samples.weights * above).sum(axis=1) < _ON_PLANE_SHARE * mass
+    rest = np.where(flat[:, None], reading, above)
+    return np.where(is_plane[:, None], on_plane, rest), is_plane
 
 
-def _near_cluster(points: np.ndarray, weights: np.ndarray, gap_m: float) -> np.ndarray:
-    """Indices of the depth cluster that the object's pixels form, by ascending depth.
+def _near_cluster(samples: Samples, gap_m: np.ndarray) -> np.ndarray:
+    """Mask ``(k, n)`` of the depth cluster that each object's samples, sorted, form.
 
-    Sorted depths are split at gaps wider than ``gap_m`` and 2 %. A cluster counts by its weight
-    and by how much of the points' width and height in the image it spans, since an object
+    Depths are split at gaps wider than ``gap_m`` ``(k,)`` and 2 %. A cluster counts by its weight
+    and by how much of the samples' width and height in the image it spans, since an object
     reaches all four sides of its box. The heaviest wins, or the nearest one that counts at least
     four fifths as much: what lies behind an object shows through and around it.
     """
-    order = np.argsort(points[:, 2])
-    ordered = points[order]
-    z = ordered[:, 2]
-    gaps = z[1:] - z[:-1] > np.maximum(gap_m, _RELATIVE_GAP * z[1:])
-    if not gaps.any():
-        return order
-    starts = np.concatenate([[0], np.nonzero(gaps)[0] + 1])
-    image = ordered[:, :2] / ordered[:, 2:]
-    low = np.minimum.reduceat(image, starts, axis=0)
-    high = np.maximum.reduceat(image, starts, axis=0)
-    spans = (high - low) / np.maximum(high.max(axis=0) - low.min(axis=0), 1e-9)
-    mass = np.add.reduceat(weights[order], starts) * spans.prod(axis=1)
-    chosen = int(np.argmax(mass >= _NEARER_SHARE * mass.max()))
-    ends = np.append(starts[1:], len(points))
-    cluster: np.ndarray = order[starts[chosen] : ends[chosen]]
+    z = samples.z
+    reading = z > 0
+    count, width = z.shape
+    gaps = np.diff(z, axis=1) > np.maximum(gap_m[:, None], _RELATIVE_GAP * z[:, 1:])
+    # The padding at the end of each row is a cluster without weight or span.
+    opens = np.ones(z.shape, dtype=bool)
+    opens[:, 1:] = gaps | (reading[:, 1:] != reading[:, :-1])
+    starts = np.nonzero(opens.ravel())[0]
+    first = np.nonzero(starts % width == 0)[0]
+    row = starts // width
+    mass = np.add.reduceat(samples.weights.ravel(), starts)
+    for ray in samples.rays:
+        padded = np.where(reading, ray, ray[:, :1]).ravel()
+        low, high = np.minimum.reduceat(padded, starts), np.maximum.reduceat(padded, starts)
+        whole = np.maximum.reduceat(high, first) - np.minimum.reduceat(low, first)
+        mass *= (high - low) / np.maximum(whole, 1e-9)[row]
+    good = np.nonzero(mass >= _NEARER_SHARE * np.maximum.reduceat(mass, first)[row])[0]
+    chosen = good[np.searchsorted(good, first)]
+    flat = np.arange(count * width).reshape(count, width)
+    ends = np.append(starts[1:], count * width)
+    cluster: np.ndarray = (flat >= starts[chosen, None]) & (flat < ends[chosen, None])
     return cluster
 
 
-def _heaviest_run(values: np.ndarray, weights: np.ndarray | None, gap: float) -> np.ndarray | None:
-    """Mask of the heaviest run of values without a gap, None where all of them are one run.
-
-    Values are counted in bins of two thirds of the gap, which is faster than sorting them: an
-    empty bin is a gap.
-    """
-    low = values.min()
-    bins = ((values - low) * (1.5 / gap)).astype(np.intp)
-    mass = np.bincount(bins)
-    if mass.all():
-        return None
-    if weights is not None:
-        mass = np.bincount(bins, weights)
-    run = np.cumsum(mass == 0)[bins]
-    mask: np.ndarray = run == np.bincount(run, weights).argmax()
-    return mask
-
-
-def _intervals(rows: np.ndarray) -> np.ndarray:
-    """Robust ``(k, 2)`` intervals of the rows of ``(k, n)``.
-
-    The outer quarter of a percent is cut off on both sides, and a uniform density's loss by
-    that is given back.
-    """
-    count = rows.shape[1]
-    cut = int(_TRIM * count)
-    ordered = np.partition(rows, (cut, count - 1 - cut), axis=1)
-    low, high = ordered[:, cut], ordered[:, count - 1 - cut]
-    margin = (high - low) * (_TRIM / (1.0 - 2.0 * _TRIM))
-    return np.stack([low - margin, high + margin], axis=1)
-
-
-def _hidden_depth(width: float, visible: float, height: float, sine: float) -> float:
-    """How much further an object reaches than the camera sees, metres along the ground.
-
-    Seen at an elevation whose sine is given, a box shows its whole top and hides nothing; an
-    ellipsoid of that width and height hides its far side. An object is about as deep as it is
-    wide, so nothing is added once that much is visible.
-    """
-    if width <= 0 or visible >= width:
-        return 0.0
-    cotangent = math.sqrt(max(1.0 - sine * sine, 0.0)) / max(sine, 0.05)
-    half = 0.5 * width
-    ellipsoid = half * (1.0 - 1.0 / math.hypot(1.0, height / width * cotangent))
-    return min(ellipsoid, width - visible)
-
-
-def lift_box(
+def lift_boxes(
     depth_m: np.ndarray,
-    box_px: BoxPx,
+    boxes_px: Sequence[BoxPx],
     intrinsics: Intrinsics,
     *,
     plane: SupportPlane | None = None,
     up: Vector3 | None = None,
-    others: Sequence[BoxPx] = (),
-) -> Extent3D | None:
-    """Robust 3D extent of the object in a box.
+) -> list[Extent3D | None]:
+    """Robust 3D extents of the objects in boxes.
 
     Args:
         depth_m: ``(h, w)`` float metres, NaN where there is no reading; the same view as the
             colour image, at any resolution of the same aspect ratio.
-        box_px: pixels of the colour image; the part outside is ignored.
+        boxes_px: pixels of the colour image; the part outside is ignored. What lies in a smaller
+            box is taken to be its object's, not the larger's, as long as a quarter of the
+            larger's readings is left.
         intrinsics: of the colour image.
         plane: what the objects stand on, if known; what stands on another object is found to.
         up: against gravity, optical frame; the plane's normal if not given.
-        others: boxes of the other objects, colour pixels. What lies in a smaller one is taken
-            to be its object's, not this one's, as long as a quarter of the readings is left.
 
     Returns:
-        Centre and size in the camera's optical frame, or None where the box is not finite or holds
-        fewer than 8 sampled readings. The centre is the object's, not that of its visible surface.
+        For each box centre and size in the camera's optical frame, or None where the box is not
+        finite or holds fewer than 8 sampled readings. The centre is the object's, not that of its
+        visible surface.
 
     Raises:
         GraphError: the depth image's aspect ratio is not that of the intrinsics.
     """
     rows, columns = depth_m.shape
-    if (columns, rows) != (intrinsics.width, intrinsics.height):
-        if not same_aspect((columns, rows), (intrinsics.width, intrinsics.height)):
-            raise GraphError(
-                f"depth is {columns}x{rows}, the intrinsics are for {intrinsics.width}x"
-                f"{intrinsics.height}: align_depth first"
-            )
-        sx, sy = columns / intrinsics.width, rows / intrinsics.height
-        box_px = (box_px[0] * sx, box_px[1] * sy, box_px[2] * sx, box_px[3] * sy)
-        others = [(a * sx, b * sy, c * sx, d * sy) for a, b, c, d in others]
-        intrinsics = intrinsics.scaled_to(columns, rows)
-    patch = _sample(depth_m, box_px, intrinsics, others)
-    if patch is None:
-        return None
-    if up is None and plane is not None:
-        up = plane.normal
-    points, weights = patch.points, patch.weights
+    if not same_aspect((columns, rows), (intrinsics.width, intrinsics.height)):
+        raise GraphError(
+            f"depth is {columns}x{rows}, the intrinsics are for {intrinsics.width}x"
+            f"{intrinsics.height}: align_depth first"
+        )
+    sx, sy = columns / intrinsics.width, rows / intrinsics.height
+    boxes = np.array(boxes_px, dtype=np.float64).reshape(-1, 4) * (sx, sy, sx, sy)
+    boxes[~np.isfinite(boxes).all(axis=1)] = 0.0
+    camera = intrinsics.scaled_to(columns, rows)
+    extents: list[Extent3D | None] = [None] * len(boxes)
+    samples = sample_boxes(depth_m, boxes, camera)
+    index = np.nonzero((samples.z > 0).sum(axis=1) >= _MIN_SAMPLES)[0]
+    if not len(index):
+        return extents
+    samples, boxes = samples.of(index), boxes[index]
+    own, is_plane = samples.z > 0, np.zeros(len(index), dtype=bool)
+    surface = None
     if plane is not None:
-        area = (box_px[2] - box_px[0]) * (box_px[3] - box_px[1])
-        if area < _SUPPORT_IMAGE_SHARE * rows * columns:
-            plane = _local_support(depth_m, box_px, intrinsics, plane)
-        own, is_plane = _off_plane(patch, plane, area / (rows * columns))
-        points, weights = points[own], weights[own]
-        if is_plane:
-            points = points[np.argsort(points[:, 2])]
-            return _measure(points, patch.pixels_per_sample, 1.0 / intrinsics.fx, plane, up)
+        up = plane.normal if up is None else up
+        offsets = _local_offsets(depth_m, boxes, camera, plane)
+        own, is_plane = _off_plane(
+            samples, plane.normal, offsets, box_area(boxes) / (rows * columns)
+        )
+        surface = -offsets
+    samples = samples.sorted(own)
     # A handle may stand off its body by a part of the object's own size.
-    smaller = min(box_px[2] - box_px[0], box_px[3] - box_px[1]) / intrinsics.fx
-    depth = _middle(points[:, 2])
-    gap_m = min(max(_GAP_SHARE * smaller * depth, _MIN_GAP_M), _MAX_GAP_M)
-    cluster = _near_cluster(points, weights, gap_m)
-    points, weights = points[cluster], weights[cluster]
+    smaller = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / camera.fx
+    depth = nth(samples.z, own.sum(axis=1) // 2)
+    gap_m = np.clip(_GAP_SHARE * smaller * depth, _MIN_GAP_M, _MAX_GAP_M)
+    cluster = _near_cluster(samples, np.where(is_plane, np.inf, gap_m))
     # Neighbours as far away stand beside it: split across, keep what holds the box's middle.
-    stride = math.sqrt(patch.pixels_per_sample)
-    across_m = max(_ACROSS_GAP_M, _ACROSS_GAP_SAMPLES * stride * depth / intrinsics.fx)
-    kept = _heaviest_run(points[:, 0], weights, across_m)
-    points = points if kept is None else points[kept]
-    if len(points) < _MIN_SAMPLES:
-        return None
-    cut = (box_px[0] <= 1, box_px[2] >= columns - 1, box_px[3] >= rows - 1)
-    return _measure(points, patch.pixels_per_sample, 1.0 / intrinsics.fx, plane, up, cut)
+    across_m = np.maximum(_ACROSS_GAP_M, _ACROSS_GAP_SAMPLES * samples.stride * depth / camera.fx)
+    kept = heaviest_run(
+        samples.rays[0] * samples.z,
+        np.where(cluster, samples.weights, 0.0),
+        np.where(is_plane, np.inf, across_m),
+    )
+    enough = kept.sum(axis=1) >= _MIN_SAMPLES
+    if not enough.any():
+        return extents
+    cut = np.stack([boxes[:, 0] <= 1, boxes[:, 2] >= columns - 1, boxes[:, 3] >= rows - 1], axis=1)
+    measured = _measure(
+        samples.of(enough),
+        kept[enough],
+        1.0 / camera.fx,
+        None if surface is None else surface[enough],
+        up,
+        (cut & ~is_plane[:, None])[enough],
+    )
+    for i, extent in zip(index[enough], measured, strict=True):
+        extents[i] = extent
+    return extents
 
 
 def _measure(
-    points: np.ndarray,
-    pixels_per_sample: int,
+    samples: Samples,
+    kept: np.ndarray,
     pixel_rad: float,
-    plane: SupportPlane | None,
+    surface: np.ndarray | None,
     up: Vector3 | None,
-    cut: tuple[bool, bool, bool] = (False, False, False),
-) -> Extent3D:
-    """Centre, size and depth statistics of an object's own points, sorted by depth.
+    cut: np.ndarray,
+) -> list[Extent3D]:
+    """Centre, size and depth statistics of objects from their own samples, sorted by depth.
 
-    ``cut``: whether the image's left, right and lower edge cut the object off.
+    Args:
+        kept: ``(k, n)`` which samples are the object's; at least one each.
+        surface: ``(k,)`` height of what each stands on, None: unknown.
+        cut: ``(k, 3)`` whether the image's left, right and lower edge cut the object off.
     """
     axes = ground_axes(up)
+    points = np.stack([*(samples.rays * samples.z), samples.z], axis=1)
+    points = _only(points, kept)
+    count = kept.sum(axis=1)
     # Work along the line of sight on the ground: its far side is the one that is hidden.
-    middle = axes @ points.mean(axis=0)
-    reach = math.hypot(middle[0], middle[1])
-    sine_azimuth, cosine_azimuth = (middle[0] / reach, middle[1] / reach) if reach else (0.0, 1.0)
-    elevation = -middle[2] / max(float(np.linalg.norm(middle)), 1e-9) if up is not None else 0.5
-    sine = abs(float(elevation))
-    turn = [
-        [cosine_azimuth, -sine_azimuth, 0.0],
-        [sine_azimuth, cosine_azimuth, 0.0],
-        [0.0, 0.0, 1.0],
-    ]
-    sight_axes = np.array(turn) @ axes
+    middle = (points @ (kept / count[:, None])[:, :, None])[:, :, 0] @ axes.T
+    reach = np.hypot(middle[:, 0], middle[:, 1])
+    azimuth = np.arctan2(middle[:, 0], middle[:, 1])
+    sine_azimuth, cosine_azimuth = np.sin(azimuth), np.cos(azimuth)
+    sine = np.abs(middle[:, 2]) / np.maximum(np.hypot(reach, middle[:, 2]), 1e-9)
+    if up is None:
+        sine = np.full(len(points), 0.5)
+    across_axis = cosine_azimuth[:, None] * axes[0] - sine_azimuth[:, None] * axes[1]
+    along_axis = sine_azimuth[:, None] * axes[0] + cosine_azimuth[:, None] * axes[1]
+    # One row of samples, laid on the ground.
+    z, _ = ascending(samples.z, kept)
+    row = pixel_rad * samples.stride * nth(z, count // 2) / np.maximum(sine, 0.2)
+    along = (along_axis[:, None] @ points)[:, 0]
+    run = heaviest_run(along, kept.astype(np.float64), np.maximum(_ALONG_GAP_M, 3.0 * row))
+    kept = np.where(run.sum(axis=1, keepdims=True) >= _MIN_SAMPLES, run, kept)
+    points = _only(points, kept)
+    z, count = ascending(samples.z, kept)
+    median = nth(z, count // 2)
+    spread = 1.4826 * nth(np.sort(np.abs(z - median[:, None]), axis=1), count // 2)
+    tail = (_DEPTH_TAIL * count).astype(np.intp)
     # Half a turn about the vertical through c takes p to 2 c - p + 2 (up . p) up.
     half_turn = 2.0 * np.outer(axes[2], axes[2]) - np.eye(3)
-    rows = np.concatenate([sight_axes, axes[:2], np.eye(3), half_turn]) @ points.T
-    # One row of samples, laid on the ground.
-    row = pixel_rad * math.sqrt(pixels_per_sample) * float(points[len(points) // 2, 2])
-    row /= max(sine, 0.2)
-    run = _heaviest_run(rows[1], None, max(_ALONG_GAP_M, 3.0 * row))
-    if run is not None and run.sum() >= _MIN_SAMPLES:
-        rows = rows[:, run]
-    z, count = rows[7], rows.shape[1]
-    median = float(z[count // 2])
-    spread = 1.4826 * float(np.partition(np.abs(z - median), count // 2)[count // 2])
-    tail = int(_DEPTH_TAIL * count)
-    intervals = _intervals(rows)
-    (left, right), (near, far), (seen_bottom, top) = intervals[:3]
-    bottom = seen_bottom
-    if plane is not None and up is not None:
-        bottom = _base(float(bottom), float(top), sine, plane)
+    fixed = np.concatenate([axes, np.eye(3), half_turn])
+    low, high = _intervals(fixed @ points)
+    sight = np.stack([across_axis, along_axis], axis=1)
+    (left, near), (right, far) = (ends.T for ends in _intervals(sight @ points))
+    seen_bottom, top = low[:, 2], high[:, 2]
+    bottom = seen_bottom if surface is None else _base(seen_bottom, top, sine, surface)
     # The far rim loses a row of samples: cameras drop readings at depth jumps.
-    far = far + min(row, _MAX_RIM_M)
+    far = far + np.minimum(row, _MAX_RIM_M)
     # What the image cuts off is taken to be as wide as deep, as far as more is not seen.
-    if cut[0] and not cut[1]:
-        left = min(left, right - (far - near))
-    elif cut[1] and not cut[0]:
-        right = max(right, left + (far - near))
-    elif cut[2] and not cut[0]:
-        near = min(near, far - (right - left))
+    cut_left, cut_right, cut_low = cut[:, 0] & ~cut[:, 1], cut[:, 1] & ~cut[:, 0], cut[:, 2]
+    cut_low = cut_low & ~cut[:, 0] & ~cut[:, 1]
+    wide, deep = right - left, far - near
+    left = np.where(cut_left, np.minimum(left, right - deep), left)
+    right = np.where(cut_right, np.maximum(right, left + deep), right)
+    near = np.where(cut_low, np.minimum(near, far - wide), near)
     hidden = _hidden_depth(right - left, far - near, top - bottom, sine)
     across, along = 0.5 * (left + right), 0.5 * (near + far + hidden)
     # The camera's own axes cut height and depth askew: what is highest is not above the foot's
     # middle in the image. So box the whole object: what is seen, its half turn, and its foot.
-    twice = 2.0 * (across * sight_axes[0] + along * sight_axes[1])
-    foot = (bottom - seen_bottom) * axes[2]
-    low = np.minimum(intervals[5:8, 0], intervals[8:, 0] + twice) + np.minimum(foot, 0.0)
-    high = np.maximum(intervals[5:8, 1], intervals[8:, 1] + twice) + np.maximum(foot, 0.0)
-    centre, sizes = 0.5 * (low + high), high - low
-    extent = Extent3D(
-        (float(centre[0]), float(centre[1]), float(centre[2])),
-        (float(sizes[0]), float(sizes[1]), float(sizes[2])),
-        float(z[tail]),
-        median,
-        float(z[count - 1 - tail]),
-        spread,
-        count * pixels_per_sample,
+    twice = 2.0 * (across[:, None] * across_axis + along[:, None] * along_axis)
+    foot = (bottom - seen_bottom)[:, None] * axes[2]
+    first = np.minimum(low[:, 3:6], low[:, 6:] + twice) + np.minimum(foot, 0.0)
+    last = np.maximum(high[:, 3:6], high[:, 6:] + twice) + np.maximum(foot, 0.0)
+    # What is hidden lies behind on the ground too.
+    shift = hidden[:, None] * np.stack([sine_azimuth, cosine_azimuth], axis=1)
+    intervals = (
+        (low[:, 0] + np.minimum(shift[:, 0], 0.0), high[:, 0] + np.maximum(shift[:, 0], 0.0)),
+        (low[:, 1] + np.minimum(shift[:, 1], 0.0), high[:, 1] + np.maximum(shift[:, 1], 0.0)),
+        (bottom, top),
     )
-    if up is None:
-        return extent
-    r, f = intervals[3], intervals[4]
-    shift_r, shift_f = hidden * sine_azimuth, hidden * cosine_azimuth
-    return replace(
-        extent,
-        ground=GroundExtent(
-            (float(up[0]), float(up[1]), float(up[2])),
-            (float(r[0] + min(shift_r, 0.0)), float(r[1] + max(shift_r, 0.0))),
-            (float(f[0] + min(shift_f, 0.0)), float(f[1] + max(shift_f, 0.0))),
-            (float(bottom), float(top)),
-        ),
-    )
+    right_forward_height = zip(*(_plain(np.stack(ends, axis=1)) for ends in intervals), strict=True)
+    places = zip(_plain(0.5 * (first + last)), _plain(last - first), strict=True)
+    depths = _plain(np.stack([nth(z, tail), median, nth(z, count - 1 - tail), spread], axis=1))
+    valid_px = (count * samples.stride**2).tolist()
+    return [
+        Extent3D(*place, *depth, px, None if up is None else GroundExtent(up, *ground))
+        for place, depth, px, ground in zip(
+            places, depths, valid_px, right_forward_height, strict=True
+        )
+    ]
 
 
-def _base(bottom: float, top: float, sine: float, plane: SupportPlane) -> float:
-    """Lower end of an object along up: the plane, if its visible part reaches far enough down.
+def _plain(rows: np.ndarray) -> list[Any]:
+    """Each row as a tuple of plain numbers."""
+    return [tuple(row) for row in rows.tolist()]
+
+
+def _only(points: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Points ``(k, 3, n)`` with those not in ``kept`` ``(k, n)`` replaced by the first kept one."""
+    index = np.arange(len(points))
+    first = points[index, :, kept.argmax(axis=1)]
+    only: np.ndarray = np.where(kept[:, None], points, first[:, :, None])
+    return only
+
+
+def _intervals(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends ``(k, m)`` of intervals of the rows ``(k, m, n)``.
+
+    Widened by what a uniform density's outermost samples leave out.
+    """
+    low, high = rows.min(axis=2), rows.max(axis=2)
+    margin = (high - low) * _OUTSIDE_SHARE
+    return low - margin, high + margin
+
+
+def _hidden_depth(
+    width: np.ndarray, visible: np.ndarray, height: np.ndarray, sine: np.ndarray
+) -> np.ndarray:
+    """How much further each object reaches than the camera sees, metres along the ground.
+
+    Seen at an elevation whose sine is given, a box shows its whole top and hides nothing; an
+    ellipsoid of that width and height hides its far side. An object is about as deep as it is
+    wide, so nothing is added once that much is visible.
+    """
+    cotangent = np.sqrt(np.maximum(1.0 - sine * sine, 0.0)) / np.maximum(sine, 0.05)
+    slope = height / np.maximum(width, 1e-9) * cotangent
+    ellipsoid = 0.5 * width * (1.0 - 1.0 / np.hypot(1.0, slope))
+    return np.minimum(ellipsoid, np.maximum(width - visible, 0.0))
+
+
+def _base(bottom: np.ndarray, top: np.ndarray, sine: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    """Lower ends along up: the surface below, where the visible part reaches far enough down.
 
     From steeply above an object hides its own lower part, so that its foot is not expected to
     be seen; ``sine`` is that of the camera's elevation over it.
     """
-    surface = -plane.offset
-    share = _FOOT_SHARE if sine < _STEEP_SINE else _FOOT_SHARE_STEEP
-    if bottom - surface < max(0.03, share * (top - surface)):
-        return min(surface, top)
-    return bottom
+    share = np.where(sine < _STEEP_SINE, _FOOT_SHARE, _FOOT_SHARE_STEEP)
+    stands = bottom - surface < np.maximum(0.03, share * (top - surface))
+    return np.where(stands, np.minimum(surface, top), bottom)
 
 
 def transform_extent(extent: Extent3D, rotation: np.ndarray, translation: np.ndarray) -> Extent3D:

@@ -11,7 +11,7 @@ from spacesgg_ros.graph.boxes import box_iou, clip_box, decode_box
 from spacesgg_ros.graph.depth import same_aspect
 from spacesgg_ros.graph.ground import SupportPlane, fit_support_plane, unit_up
 from spacesgg_ros.graph.layers import assign_layers, object_intervals
-from spacesgg_ros.graph.lifting import lift_box
+from spacesgg_ros.graph.lifting import lift_boxes
 from spacesgg_ros.graph.relations import (
     RelationConfig,
     RelationKey,
@@ -29,6 +29,7 @@ from spacesgg_ros.graph.tracking import (
     shrink_grey,
 )
 from spacesgg_ros.graph.types import (
+    Extent3D,
     GraphError,
     RelationSource,
     RGBDFrame,
@@ -335,17 +336,22 @@ class LiveSceneGraph:
             )
             if up is None and self._plane is not None:
                 up = self._plane.normal
-        objects = []
-        for track, box in zip(visible, boxes, strict=True):
-            extent = None
-            if usable:
-                assert depth is not None and camera is not None
-                others = [other for other in boxes if other is not box]
-                extent = lift_box(depth, box, camera, plane=self._plane, up=up, others=others)
-            score = (track.hits + 1) / (track.hits + track.misses + 2)
-            objects.append(
-                SceneObject(track.id, track.label, box, score, 0, extent, track.confirmed_ns)
+        extents: list[Extent3D | None] = [None] * len(visible)
+        if usable:
+            assert depth is not None and camera is not None
+            extents = lift_boxes(depth, boxes, camera, plane=self._plane, up=up)
+        objects = [
+            SceneObject(
+                track.id,
+                track.label,
+                box,
+                (track.hits + 1) / (track.hits + track.misses + 2),
+                0,
+                extent,
+                track.confirmed_ns,
             )
+            for track, box, extent in zip(visible, boxes, extents, strict=True)
+        ]
         layers = assign_layers(object_intervals(objects))
         layered = tuple(
             SceneObject(o.id, o.label, o.box_px, o.score, int(n), o.extent, o.confirmed_stamp_ns)

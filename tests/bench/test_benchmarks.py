@@ -21,7 +21,7 @@ from spacesgg_ros.bench.synthetic_camera import (
 )
 from spacesgg_ros.cli import bench
 from spacesgg_ros.cli.console import InputError
-from spacesgg_ros.graph import decode_box, lift_box
+from spacesgg_ros.graph import decode_box, lift_boxes
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_the_scripted_graph_is_exact():
 def test_synthetic_depth_lies_where_the_blocks_are():
     frame = next(render_frames(1))
     plate = next(block for block in BLOCKS if block.label == "plate")
-    extent = lift_box(frame.depth_m, block_box(plate, 0), INTRINSICS)
+    extent = lift_boxes(frame.depth_m, [block_box(plate, 0)], INTRINSICS)[0]
     assert abs(extent.depth_median_m - plate.z) < 0.01
 
 

@@ -7,7 +7,7 @@ from spacesgg_ros.graph import (
     Intrinsics,
     fit_support_plane,
     ground_axes,
-    lift_box,
+    lift_boxes,
     transform_extent,
 )
 
@@ -16,6 +16,10 @@ CAMERA = Intrinsics(500.0, 500.0, 319.5, 239.5, 640, 480)
 
 def wall(distance: float = 2.0) -> np.ndarray:
     return np.full((480, 640), distance, np.float32)
+
+
+def lift_box(depth_m, box, camera, others=(), **options):
+    return lift_boxes(depth_m, [box, *others], camera, **options)[0]
 
 
 def extent(position=(0.0, 0.0, 1.0), size=(1.0, 1.0, 1.0)) -> Extent3D:
@@ -52,6 +56,20 @@ def test_the_foreground_is_told_from_the_wall_behind():
     assert lifted.spread_m == 0
     assert lifted.valid_px == pytest.approx(80 * 80, rel=0.15)
     assert lifted.position[:2] == pytest.approx((0, 0), abs=0.005)
+
+
+def test_boxes_lifted_together_are_as_each_alone():
+    depth = wall()
+    depth[100:180, 100:180] = 1.0
+    depth[300:420, 400:440] = 1.3
+    boxes = [(90, 90, 190, 190), (9, np.nan, 9, 9), (390, 290, 450, 430), (10, 10, 12, 12)]
+    square, lost, post, small = lift_boxes(depth, boxes, CAMERA)
+    assert lost is small is None
+    for together, box in ((square, boxes[0]), (post, boxes[2])):
+        alone = lift_box(depth, box, CAMERA)
+        np.testing.assert_allclose(together.position, alone.position, atol=1e-9)
+        np.testing.assert_allclose(together.size, alone.size, atol=1e-9)
+        assert together.valid_px == alone.valid_px
 
 
 def test_an_occluder_at_the_edge_of_the_box_is_left_out():

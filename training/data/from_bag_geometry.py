@@ -18,7 +18,7 @@ from spacesgg_ros.graph import (
     SceneRelation,
     box_iou,
     fit_support_plane,
-    lift_box,
+    lift_boxes,
     measure_relations,
     merge_relations,
 )
@@ -85,12 +85,8 @@ def measure_frame(
     found = list(boxes.values())
     plane = fit_support_plane(depth_m, camera, regions=found) if found else None
     up = plane.normal if plane is not None else None
-    extents = {
-        i: lift_box(
-            depth_m, box, camera, plane=plane, up=up, others=[b for j, b in boxes.items() if j != i]
-        )
-        for i, box in boxes.items()
-    }
+    lifted = lift_boxes(depth_m, found, camera, plane=plane, up=up)
+    extents = dict(zip(boxes, lifted, strict=True))
     objects = [SceneObject(i, "", boxes[i], extent=extents[i]) for i in boxes]
     model = [
         SceneRelation(s, predicate, o, RelationSource.MODEL)
