@@ -314,15 +314,20 @@ def _measure(
         (bottom, top),
     )
     right_forward_height = zip(*(_plain(np.stack(ends, axis=1)) for ends in intervals), strict=True)
-    places = zip(_plain(0.5 * (first + last)), _plain(last - first), strict=True)
     depths = _plain(np.stack([nth(z, tail), median, nth(z, count - 1 - tail), spread], axis=1))
     valid_px = (count * samples.stride**2).tolist()
-    return [
-        Extent3D(*place, *depth, px, None if up is None else GroundExtent(up, *ground))
-        for place, depth, px, ground in zip(
-            places, depths, valid_px, right_forward_height, strict=True
-        )
-    ]
+    extents = []
+    for position, size, (z_min, z_mid, z_max, z_spread), px, ground in zip(
+        _plain(0.5 * (first + last)),
+        _plain(last - first),
+        depths,
+        valid_px,
+        right_forward_height,
+        strict=True,
+    ):
+        on_ground = None if up is None else GroundExtent(up, *ground)
+        extents.append(Extent3D(position, size, z_min, z_mid, z_max, z_spread, px, on_ground))
+    return extents
 
 
 def _plain(rows: np.ndarray) -> list[Any]:
