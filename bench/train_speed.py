@@ -125,6 +125,7 @@ class _Comparison:
             callbacks=[FrozenTower()],
         )
         plain.args.save_strategy = "no"
+        plain.remove_callback(transformers.PrinterCallback)  # stdout is the result's
         return self._time(plain, steps)
 
     def _build(self, name: str, steps: int, sigma: float, cached: bool) -> Any:
