@@ -13,6 +13,7 @@ pytest.importorskip("transformers")
 
 import torch
 
+from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.training.model import checkpoint, tower_data, tower_training
 from spacesgg_ros.vlm.tower import DenseDetections, SpaceSGGTower, SpaceSGGTowerConfig
 
@@ -143,7 +144,7 @@ def test_a_run_with_other_settings_is_not_gone_on_with(
     run = _folder(tmp_path)
     tower_training.train_tower(_tower(), features, features, CLASS_IDS, recipe, run)
     other = tower_training.TowerRecipe(steps=2, batch_size=2, threads=1)
-    with pytest.raises(ValueError, match="other settings \\(steps\\)"):
+    with pytest.raises(InputError, match="other settings \\(steps\\)"):
         tower_training.train_tower(_tower(), features, features, CLASS_IDS, other, run)
 
 
@@ -163,7 +164,7 @@ def test_new_classes_start_beside_the_old_ones(tmp_path: Path) -> None:
 
 
 def test_unknown_settings_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="unknown settings of a tower recipe: minuts"):
+    with pytest.raises(InputError, match="unknown settings of a tower recipe: minuts"):
         tower_training.run_recipe({"minuts": 3}, tmp_path)
 
 

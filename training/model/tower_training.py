@@ -21,6 +21,7 @@ import torch
 from rich.progress import track
 from torch.nn import functional
 
+from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.extras import require
 from spacesgg_ros.graph.boxes import box_iou
 from spacesgg_ros.vlm.tower import STRIDE, DenseDetections, SpaceSGGTower, SpaceSGGTowerConfig
@@ -73,17 +74,17 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
     evaluation.
 
     Raises:
-        ValueError: unknown settings, or no training frames.
+        InputError: unknown settings, no training frames, or a run with other settings.
     """
     unknown = set(settings) - {f.name for f in fields(TowerRecipe)}
     if unknown:
-        raise ValueError(f"unknown settings of a tower recipe: {', '.join(sorted(unknown))}")
+        raise InputError(f"unknown settings of a tower recipe: {', '.join(sorted(unknown))}")
     recipe = TowerRecipe(**settings)  # type: ignore[arg-type]
     torch.set_num_threads(recipe.threads)
     data = Path(recipe.data)
     labels = load_labels(data)
     if not labels:
-        raise ValueError(f"no training frames in {data}: run `spacesgg scenes render train` first")
+        raise InputError(f"no training frames in {data}: run `spacesgg scenes render train` first")
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / LABELS).write_text(json.dumps(labels))
     tower = build_tower(labels)
@@ -272,7 +273,7 @@ def _resume(
     saved = torch.load(path, map_location="cpu", weights_only=True)
     if saved["recipe"] != asdict(recipe):
         changed = [k for k, v in asdict(recipe).items() if saved["recipe"].get(k) != v]
-        raise ValueError(
+        raise InputError(
             f"{run_dir} holds a run with other settings ({', '.join(changed)}): "
             "use another run folder"
         )
