@@ -181,6 +181,8 @@ class LlavaTrainer(Trainer):
             model.save_pretrained(target, state_dict=state_dict, save_embedding_layers=False)
             return
         standing, llava.model.vision_tower = llava.model.vision_tower, self._tower
+        # transformers' Trainer turns the cache off in it, which would slow whoever generates.
+        vars(llava.config).pop("use_cache", None)
         try:
             state = dict(llava.state_dict())
             if state_dict is not None:

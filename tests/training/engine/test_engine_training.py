@@ -95,6 +95,7 @@ def test_a_full_run_writes_a_folder_that_transformers_loads(
     assert LlavaForConditionalGeneration.from_pretrained(checkpoint).model.vision_tower is not None
     for name in ("recipe.yaml", "run.json", "log.jsonl", "curves.png", "tensorboard"):
         assert (tmp_path / name).exists()
+    assert model.config.to_dict().get("use_cache", True)  # off while it trained
     noted = json.loads((tmp_path / "run.json").read_text())
     assert len(noted["data_manifest"]) == 64 and noted["versions"]["torch"]
 
