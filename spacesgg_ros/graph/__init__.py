@@ -19,6 +19,7 @@ from spacesgg_ros.graph.relations import (
     normalize_predicate,
     resolve_predicate,
 )
+from spacesgg_ros.graph.repeats import SAME_THING_IOU, merge_repeats
 from spacesgg_ros.graph.serialize import graph_from_dict, graph_to_dict
 from spacesgg_ros.graph.text import (
     UNKNOWN_NAME,
@@ -52,6 +53,7 @@ from spacesgg_ros.graph.types import (
 __all__ = [
     "BOX_SCALE",
     "INVERSES",
+    "SAME_THING_IOU",
     "UNKNOWN_NAME",
     "VSD_LABELS",
     "BoxNorm",
@@ -102,6 +104,7 @@ __all__ = [
     "lift_boxes",
     "measure_relations",
     "merge_relations",
+    "merge_repeats",
     "normalize_predicate",
     "parse_graph",
     "query_relations",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spacesgg_ros.graph.repeats import merge_repeats
 from spacesgg_ros.graph.text import parse_graph
 from spacesgg_ros.graph.types import TextGraph
 from spacesgg_ros.vlm import decoding, grammar, prompts
@@ -29,7 +30,7 @@ class ModelGraph:
 
     Attributes:
         text: well-formed text; what a limit or a stop cut off at its end is not in it.
-        graph: ``text``, parsed.
+        graph: ``text``, parsed; what it names twice is in it once (:func:`merge_repeats`).
         token_ids: every token that was decoded, also one that ``text`` dropped; no end token.
         token_count: of ``token_ids``.
         finish_reason: "eos", "limit" or "stopped".
@@ -176,7 +177,7 @@ class SceneGraphModel:
         text = constraint.complete_text.strip()
         return ModelGraph(
             text,
-            parse_graph(text),
+            merge_repeats(parse_graph(text)),
             decoded.token_ids,
             len(decoded.token_ids),
             decoded.finish_reason,
