@@ -90,7 +90,7 @@ class _SameConv2d(nn.Conv2d):
         return functional.conv2d(x, self.weight, self.bias, stride, 0, self.dilation, self.groups)
 
 
-class _InvertedResidual(nn.Module):
+class InvertedResidual(nn.Module):
     """MBConv of EfficientNet-lite: no squeeze-excite, ReLU6."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
@@ -126,7 +126,7 @@ class Backbone(nn.Module):
             blocks = []
             for repeat in range(repeats):
                 step = stride if repeat == 0 else 1
-                blocks.append(_InvertedResidual(channels, outputs, kernel, step, expansion))
+                blocks.append(InvertedResidual(channels, outputs, kernel, step, expansion))
                 channels = outputs
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)

@@ -25,7 +25,11 @@ NOTHING = np.zeros((0, 4), np.float32)
 def _tower() -> SpaceSGGTower:
     torch.manual_seed(0)
     config = SpaceSGGTowerConfig(
-        image_size=64, patch_size=16, neck_channels=8, num_classes=len(LABELS)
+        image_size=64,
+        patch_size=16,
+        neck_channels=8,
+        num_classes=len(LABELS),
+        id2label=dict(enumerate(LABELS)),
     )
     return SpaceSGGTower(config)
 
@@ -193,3 +197,15 @@ def test_a_saved_folder_loads_as_plain_llava(tower: SpaceSGGTower, tmp_path: Pat
     image_tokens = int((inputs["input_ids"] == again.config.image_token_id).sum())
     assert image_tokens == tower.config.num_tokens
     assert inputs["pixel_values"].shape == (1, 3, 64, 64)
+
+
+def test_a_model_folder_is_a_start(tower: SpaceSGGTower, tmp_path: Path) -> None:
+    llava, _ = checkpoint.build_llava(tower, LABELS, tmp_path, hidden_size=64, layers=1)
+    checkpoint.save_llava(llava, tmp_path)
+    other = _tower()
+    with torch.no_grad():
+        other.head.classify.bias += 1
+    tower_training.adopt_weights(other, LABELS, tmp_path)
+    assert torch.allclose(other.head.classify.bias, tower.head.classify.bias, atol=5e-3)  # fp16
+    with pytest.raises(InputError, match="holds no tower"):
+        tower_training.adopt_weights(other, LABELS, tmp_path / "nowhere")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
+from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.training.data.spatial_text import template_words
 from spacesgg_ros.vlm.text_tokenizer import BOS_ID, EOS_ID, IMAGE_ID, PAD_ID, save_processor
 from spacesgg_ros.vlm.tower import SpaceSGGTower
@@ -65,3 +68,19 @@ def save_llava(model: LlavaForConditionalGeneration, folder: Path) -> None:
     model.generation_config.update(bos_token_id=BOS_ID, eos_token_id=EOS_ID, pad_token_id=PAD_ID)
     model.save_pretrained(folder, state_dict=state)
     (folder / "model.safetensors").chmod(0o644)
+
+
+def tower_of_model(folder: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """Weights (float32) and class names of the tower in an embedded model's folder.
+
+    Raises:
+        InputError: no such folder, or a model with another tower.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text())["vision_config"]
+        names = [config["id2label"][str(k)] for k in range(len(config["id2label"]))]
+        weights = load_file(folder / "model.safetensors")
+    except (OSError, KeyError) as e:
+        raise InputError(f"{folder} holds no tower of an embedded model ({e!r})") from e
+    mark = "vision_tower."
+    return {k.split(mark)[1]: v.float() for k, v in weights.items() if mark in k}, names

@@ -26,7 +26,8 @@ from spacesgg_ros.extras import require
 from spacesgg_ros.graph.boxes import box_iou
 from spacesgg_ros.vlm.tower import STRIDE, DenseDetections, SpaceSGGTower, SpaceSGGTowerConfig
 
-from .checkpoint import build_llava, save_llava
+from .checkpoint import build_llava, save_llava, tower_of_model
+from .depthwise import speed_up
 from .tower_data import (
     FROZEN_STAGES,
     Boxes,
@@ -46,9 +47,11 @@ class TowerRecipe:
 
     Attributes:
         data: folder of rendered shards.
-        start: run folder whose tower to go on from; classes are matched by name. Empty: ImageNet.
+        start: run or model folder whose tower to go on from; classes are matched by name. Empty:
+            ImageNet.
         steps: the learning rate falls by a cosine to ``final_rate`` of its peak over them.
         evaluate_every, save_every: steps.
+        precision: of the arithmetic: fp32, or bf16 on a CPU with bfloat16 units (AMX).
     """
 
     data: str = "data/scenes"
@@ -62,6 +65,7 @@ class TowerRecipe:
     warmup_steps: int = 200
     evaluate_every: int = 600
     save_every: int = 200
+    precision: str = "fp32"
     threads: int = 2
     seed: int = 0
 
@@ -80,6 +84,8 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
     if unknown:
         raise InputError(f"unknown settings of a tower recipe: {', '.join(sorted(unknown))}")
     recipe = TowerRecipe(**settings)  # type: ignore[arg-type]
+    if recipe.precision not in ("fp32", "bf16"):
+        raise InputError(f"precision is fp32 or bf16; got {recipe.precision!r}")
     torch.set_num_threads(recipe.threads)
     data = Path(recipe.data)
     labels = load_labels(data)
@@ -123,10 +129,17 @@ def build_tower(labels: list[str]) -> SpaceSGGTower:
     return tower
 
 
-def adopt_weights(tower: SpaceSGGTower, labels: list[str], run_dir: Path) -> None:
-    """Start ``tower`` from another run's weights; classes it lacks keep their initial weights."""
-    state = torch.load(run_dir / CHECKPOINT, map_location="cpu", weights_only=True)["tower"]
-    known = {label: i for i, label in enumerate(json.loads((run_dir / LABELS).read_text()))}
+def adopt_weights(tower: SpaceSGGTower, labels: list[str], start: Path) -> None:
+    """Start ``tower`` from the tower of a run or of a model folder.
+
+    Classes it lacks keep their initial weights.
+    """
+    if (start / CHECKPOINT).exists():
+        state = torch.load(start / CHECKPOINT, map_location="cpu", weights_only=True)["tower"]
+        names = json.loads((start / LABELS).read_text())
+    else:
+        state, names = tower_of_model(start)
+    known = {label: i for i, label in enumerate(names)}
     own = tower.state_dict()
     for name in ("head.classify.weight", "head.classify.bias"):
         rows = own[name].clone()
@@ -164,8 +177,8 @@ def detection_loss(
     centre = heat == 1
     count = max(1, int(centre.sum()))
     p = logits.sigmoid()
-    negative = (1 - heat) ** 4 * counted[:, None]
-    background = (negative * p**2 * functional.softplus(logits)).sum()
+    negative = (1 - heat).square().square() * counted[:, None]
+    background = (negative * p.square() * functional.softplus(logits)).sum()
     at = logits[centre]
     foreground = ((1 - at.sigmoid()) ** 2 * functional.softplus(-at)).sum()
     focal = (background + foreground) / count
@@ -200,6 +213,8 @@ def train_tower(
     """Train in place from where ``run_dir`` stopped; returns the evaluation at the end."""
     torch.manual_seed(recipe.seed)
     tower.to(memory_format=torch.channels_last)
+    if recipe.precision == "bf16":
+        speed_up(tower)
     tower.backbone.stem.requires_grad_(False)
     tower.backbone.stages[:FROZEN_STAGES].requires_grad_(False)
     tuned = [p for p in tower.backbone.parameters() if p.requires_grad]
@@ -260,7 +275,11 @@ def _loss_of_step(
         c3 = c3.flip(-1).contiguous(memory_format=torch.channels_last)
         heat, weight, counted = heat.flip(-1), weight.flip(-1), counted.flip(-1)
         measure = measure.flip(-1)[:, [2, 1, 0, 3, 4]]
-    return detection_loss(run_head(tower, c3), heat, measure, weight, counted)
+    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
+        maps = run_head(tower, c3)
+    maps = DenseDetections(*(getattr(maps, f.name).float() for f in fields(maps)))
+    heat = heat.contiguous(memory_format=torch.channels_last)  # as the maps it is compared with
+    return detection_loss(maps, heat, measure, weight, counted)
 
 
 def _resume(
@@ -271,8 +290,9 @@ def _resume(
     if not path.exists():
         return 0
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    if saved["recipe"] != asdict(recipe):
-        changed = [k for k, v in asdict(recipe).items() if saved["recipe"].get(k) != v]
+    settings = asdict(recipe) | {"threads": saved["recipe"].get("threads")}  # may change
+    changed = [k for k, v in settings.items() if saved["recipe"].get(k) != v]
+    if changed:
         raise InputError(
             f"{run_dir} holds a run with other settings ({', '.join(changed)}): "
             "use another run folder"
