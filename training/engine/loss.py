@@ -92,13 +92,14 @@ class TokenLoss:
         if self._value.device != targets.device:
             for name in ("_value", "_ids", "_bumps", "_after_name", "_after_predicate"):
                 setattr(self, name, getattr(self, name).to(targets.device))
-        # -sum(w log p) = logsumexp(z) - sum(w z), where the weights w of a token sum to 1
         value = self._value[targets]
-        soft = (value >= 0) & ~self._is_copy(targets)
-        exact = logits[~soft].gather(1, targets[~soft, None]).sum()
-        near = logits[soft].gather(1, self._ids[value[soft]])
-        bumps = (near * self._bumps[value[soft]]).sum()
-        return logits.logsumexp(-1).sum() - exact - bumps
+        is_soft = (value >= 0) & ~self._is_copy(targets)
+        exact, soft = (~is_soft).nonzero()[:, 0], is_soft.nonzero()[:, 0]
+        # read by index: whole rows of logits would be copied otherwise
+        log_p = torch.nn.functional.log_softmax(logits, dim=-1)
+        said = log_p[exact, targets[exact]].sum()
+        near = log_p[soft[:, None], self._ids[value[soft]]]
+        return -said - (near * self._bumps[value[soft]]).sum()
 
     def _is_copy(self, targets: torch.Tensor) -> torch.Tensor:
         """Which of ``(n,)`` answer tokens, in their order, stand after a predicate."""
