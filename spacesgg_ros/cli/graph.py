@@ -37,6 +37,9 @@ def graph(
         str | None, typer.Option(help="fx,fy,cx,cy in pixels of the picture; with --depth.")
     ] = None,
     model: Annotated[str, typer.Option(help="Model folder, hub id, or 'embedded'.")] = "embedded",
+    adapter: Annotated[
+        str, typer.Option(help="peft adapter (folder or hub id) on the model; needs runtime torch.")
+    ] = "",
     runtime: Annotated[str, typer.Option(help="onnx or torch.")] = "onnx",
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or int8.")] = "auto",
@@ -55,7 +58,12 @@ def graph(
 
     with messages.status("loading the model") as status:
         loaded = SceneGraphModel.load(
-            model, runtime=runtime, provider=provider, precision=precision, threads=threads
+            model,
+            runtime=runtime,
+            provider=provider,
+            precision=precision,
+            threads=threads,
+            adapter=adapter,
         )
         status.update("reading the picture")
         written = loaded.write_graph(rgb)
