@@ -158,8 +158,10 @@ class GroundedImage:
                 raise GroundedError(f"pair ({s}, {o}) is not of two of {len(self.objects)} objects")
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; what is unset is left out."""
-        return _plain(self)
+        """JSON-ready; what is unset is left out, but for the list of objects."""
+        plain: dict[str, Any] = _plain(self)
+        plain.setdefault("objects", [])
+        return plain
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> GroundedImage:
@@ -170,7 +172,7 @@ class GroundedImage:
         """
         try:
             values = dict(data)
-            values["objects"] = tuple(_object(o) for o in data["objects"])
+            values["objects"] = tuple(_object(o) for o in _get(data, "objects"))
             values["relations"] = tuple(
                 (int(s), str(p), int(o)) for s, p, o in _get(data, "relations")
             )
@@ -204,12 +206,16 @@ def _object(data: Mapping[str, Any]) -> GroundedObject:
     x0, y0, x1, y1 = (float(v) for v in data["box_px"])
     values["box_px"] = (x0, y0, x1, y1)
     if data.get("measured") is not None:
-        m = {k: tuple(v) if isinstance(v, list) else v for k, v in data["measured"].items()}
+        m: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data["measured"].items()
+        }
         values["measured"] = Measured(**m)
     return GroundedObject(**values)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Order):  # thousands of them in a crowded image
+        return dict(vars(value))
     if hasattr(value, "__dataclass_fields__"):
         items = {k: getattr(value, k) for k in value.__dataclass_fields__}
         always = isinstance(value, (Measured, Order, Intrinsics, DepthFile))

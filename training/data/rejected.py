@@ -47,7 +47,7 @@ def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
 def write_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
     """One JSON object a line."""
     lines = [json.dumps(r.to_dict(), ensure_ascii=False) + "\n" for r in rejected]
-    path.write_text("".join(lines), encoding="utf-8")
+    path.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
 
 
 def rejected_table(counts: Mapping[str, int], title: str = "not used") -> Table:
