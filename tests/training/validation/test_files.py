@@ -1,0 +1,42 @@
+"""``spacesgg data validate`` on files."""
+
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner
+
+from spacesgg_ros.cli.main import make_app
+from spacesgg_ros.training.data.rejected import Rejected
+from spacesgg_ros.training.data.rows import read_rows
+
+
+def test_a_file_is_split_into_good_and_rejected(tmp_path, image, row):
+    good = row("caption", ("Describe the picture.", "The mug is left of the bowl.")).to_dict()
+    bad = row("caption", ("Describe the picture.", "The mug is right of the bowl.")).to_dict()
+    lost = good | {"id": "lost", "provenance": {"grounded": "nowhere"}}
+    lines = [json.dumps(r) for r in (good, bad | {"id": "bad"}, good | {"id": "again"}, lost)]
+    (tmp_path / "rows.jsonl").write_text("\n".join([*lines, "{broken"]))
+    (tmp_path / "set.jsonl").write_text(json.dumps(image.to_dict()) + "\n")
+    out = tmp_path / "out"
+    arguments = [str(tmp_path / "rows.jsonl"), "--against", str(tmp_path / "set.jsonl")]
+    result = CliRunner().invoke(make_app(), ["data", "validate", *arguments, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert [r.id for r in read_rows(out / "good.jsonl")] == ["r"]
+    rejected = [json.loads(line) for line in (out / "rejected.jsonl").open()]
+    assert {Rejected.from_dict(r).id: r["reason"] for r in rejected} == {
+        "bad": "claim contradicts the geometry",
+        "again": "duplicate row",
+        "lost": "no grounded image",
+        "rows.jsonl:5": "malformed row",
+    }
+    counts = json.loads((out / "counts.json").read_text())
+    assert (counts["rows"], counts["good"]) == (4, 1)
+    assert sum(counts["reasons"].values()) == 4
+
+
+def test_rows_are_not_overwritten(tmp_path):
+    rows = tmp_path / "good.jsonl"
+    rows.write_text("")
+    arguments = ["data", "validate", str(rows), "--against", str(rows), "--out", str(tmp_path)]
+    assert CliRunner().invoke(make_app(), arguments).exit_code != 0

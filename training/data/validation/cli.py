@@ -1,0 +1,56 @@
+"""``spacesgg data validate``: which rows enter a training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from spacesgg_ros.cli.console import InputError, output
+
+
+def register(data: typer.Typer) -> None:
+    """Add the subcommand to ``spacesgg data``."""
+    data.command("validate")(validate)
+
+
+def validate(
+    rows: Annotated[Path, typer.Argument(help="Rows (.jsonl).")],
+    against: Annotated[Path, typer.Option(help="Measured set that they were made from (.jsonl).")],
+    out: Annotated[Path, typer.Option(help="Folder for good.jsonl, rejected.jsonl, counts.json.")],
+    strict: Annotated[
+        bool, typer.Option(help="Reject what the input neither proves nor refutes, too.")
+    ] = True,
+) -> None:
+    """Check rows against the geometry: tags, boxes, claims, layers, answers, form, duplicates.
+
+    Rejected rows are kept aside with every reason against them.
+    """
+    from spacesgg_ros.training.data.grounded import GroundedError
+    from spacesgg_ros.training.data.rejected import rejected_table
+
+    from .config import ValidationConfig
+    from .files import GOOD, REJECTED, validate_file
+
+    if (out / GOOD).resolve() == rows.resolve():
+        raise InputError(f"{rows} would be overwritten; name another folder than {out}")
+    try:
+        report = validate_file(rows, against, out, ValidationConfig(strict=strict))
+    except (GroundedError, OSError) as error:
+        raise InputError(str(error)) from error
+    summary = report.to_dict()
+    table = Table("task", title="rows")
+    for name in ("rows", "good", "rejected"):
+        table.add_column(name, justify="right")
+    for task, counts in summary["by_task"].items():
+        numbers = (counts["rows"], counts["good"], counts["rows"] - counts["good"])
+        table.add_row(task or "(none)", *(f"{n:,}" for n in numbers))
+    output.print(table)
+    if report.reasons:
+        output.print(rejected_table(report.reasons, title="rejected"))
+    output.print(
+        f"{summary['good']} of {summary['rows']} rows are good: {out / GOOD}; the others: "
+        f"{out / REJECTED}"
+    )
