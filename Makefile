@@ -12,6 +12,9 @@ ARGS ?=
 # pip knows a CPU build of this version (an index or a folder in its configuration) it takes that.
 TORCH ?= torch==2.13.0
 
+# What the tests need to skip nothing.
+EVERYTHING := ros,demo,torch,train,scenes,generate,parquet,ray,text-metrics,coco,psg,spacy,dev
+
 DEMO := .venv-demo
 TEST := .venv
 WHEEL := build/wheel
@@ -71,7 +74,7 @@ $(DEMO)/.installed: $(WHEEL)/.built | $(DEMO)/.pip
 
 $(TEST)/.installed: $(WHEEL)/.built | $(TEST)/.pip
 	$(TEST)/bin/pip install --quiet '$(TORCH)'
-	$(TEST)/bin/pip install --quiet "$$(echo $(WHEEL)/*.whl)[ros,demo,torch,train,scenes,dev]"
+	$(TEST)/bin/pip install --quiet "$$(echo $(WHEEL)/*.whl)[$(EVERYTHING)]"
 	$(TEST)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)/*.whl
 	@touch $@
 

@@ -21,6 +21,11 @@ BENCHMARKS = {
     "train-speed": "Rows a second of the embedded model's stage 2 against a plain Trainer.",
     "train-resume": "A training run killed with SIGKILL ends with the same weights, bit for bit.",
     "from-bag": "A class the model does not know, from a recording to the model in minutes.",
+    "data-validator": "Good training rows that are kept, spoilt ones that are caught, by kind.",
+    "data-build": "A whole instruction set (Desc, QA, Conv, VSD) of 1,000 frames by one command.",
+    "data-kill": "Set building killed with SIGKILL, local and on Ray: nothing lost, none twice.",
+    "data-stage1": "Depth to clouds, layers and orders, against the published stage 1.",
+    "eval-psg": "The PSG protocols against a table of answers counted by hand, and speed.",
 }
 """Name to what it measures; the module is the name with underscores."""
 

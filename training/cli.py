@@ -13,15 +13,17 @@ from spacesgg_ros.extras import require
 from .data import cli as data_cli
 from .defaults import RUN_DIR
 from .evaluate import cli as evaluate_cli
+from .evaluate import score_cli
 from .scenes import cli as scenes_cli
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``scenes``, ``train``, ``merge``, ``evaluate`` and ``data`` to the command line."""
+    """Add ``scenes``, ``train``, ``merge``, ``evaluate``, ``score`` and ``data``."""
     scenes_cli.register(app)
     app.command("train")(train)
     app.command("merge")(merge)
     evaluate_cli.register(app)
+    score_cli.register(app)
     data_cli.register(app)
 
 

@@ -21,7 +21,7 @@ _MODULES = {
     "spacesgg_ros.cli.demo": ("demo",),
     "spacesgg_ros.cli.bag": ("bag",),
     "spacesgg_ros.cli.bench": ("bench",),
-    "spacesgg_ros.training.cli": ("scenes", "data", "train", "merge", "evaluate", "card"),
+    "spacesgg_ros.training.cli": ("scenes", "data", "train", "merge", "evaluate", "score", "card"),
 }
 """Module to the subcommands it brings."""
 

@@ -27,8 +27,8 @@ from spacesgg_ros.graph.predicates import DIRECTIONAL, INVERSES
 from spacesgg_ros.training.data.instructions import (
     FrameFacts,
     InstructionConfig,
-    _pick_evenly,
     frame_rows,
+    pick_evenly,
 )
 from spacesgg_ros.training.data.rows import TASKS, Row, load_image, read_rows
 from spacesgg_ros.training.data.spatial_text import template_words
@@ -196,9 +196,9 @@ def test_vsd_open_tells_the_inverse_as_it_was_recorded(record: dict) -> None:
 
 def test_labels_are_asked_as_evenly_as_the_frame_allows() -> None:
     relations = [(0, "on", k) for k in range(1, 50)] + [(0, "in", 60), (0, "behind", 70)]
-    picked = _pick_evenly(relations, 6, random.Random(0))
+    picked = pick_evenly(relations, 6, random.Random(0))
     assert Counter(p for _, p, _ in picked) == {"on": 4, "in": 1, "behind": 1}
-    assert _pick_evenly(relations, 1, random.Random(0))[0][1] == "in"  # rare ones first
+    assert pick_evenly(relations, 1, random.Random(0))[0][1] == "in"  # rare ones first
 
 
 def test_mirrored_rows_speak_of_the_flipped_picture(record: dict) -> None:

@@ -19,6 +19,12 @@ from spacesgg_ros.graph.predicates import VSD_LABELS
 from spacesgg_ros.training.defaults import DATA_DIR
 
 from . import review_cli
+from .geometry import cli as geometry_cli
+from .running import cli as running_cli
+from .sources import cli as sources_cli
+from .validation import cli as validation_cli
+from .vsd import cli as vsd_cli
+from .writing import cli as writing_cli
 
 _SHOWN_BAD = 5
 
@@ -28,6 +34,12 @@ def register(app: typer.Typer) -> None:
     data = typer.Typer(help="Make training sets.", no_args_is_help=True)
     data.command("instructions")(instructions)
     review_cli.register(data)
+    geometry_cli.register(data)
+    running_cli.register(data)
+    sources_cli.register(data)
+    validation_cli.register(data)
+    vsd_cli.register(data)
+    writing_cli.register(data)
     data.callback()(_group)
     app.add_typer(data, name="data")
 

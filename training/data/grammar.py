@@ -17,11 +17,24 @@ GRAMMAR_WORDS = (
 )  # fmt: skip
 """Every word this module may add."""
 
-_SINGULAR_IN_S = frozenset({"lens", "canvas", "gas", "atlas", "iris", "tennis", "chassis"})
-_MASS = frozenset(
-    {"bread", "tape", "clothing", "cutlery", "furniture", "luggage", "rice", "cheese", "toast"}
+_SINGULAR_IN_S = frozenset(
+    {"lens", "canvas", "gas", "atlas", "iris", "tennis", "chassis", "series", "pancreas"}
 )
+_PLURAL = frozenset(
+    {"people", "men", "women", "children", "feet", "teeth", "geese", "mice", "cattle", "police",
+     "skis", "dice"}
+)  # fmt: skip
+_MASS = frozenset(
+    {"bread", "tape", "clothing", "cutlery", "furniture", "luggage", "rice", "cheese", "toast",
+     "grass", "sand", "water", "snow", "gravel", "dirt", "mud", "ice", "food", "fruit", "hay",
+     "meat", "pasta", "broccoli", "popcorn", "soup", "hair", "fabric", "smoke", "fog", "coffee",
+     "tea", "milk", "beer", "wine", "juice", "vegetation", "foliage", "trash", "garbage",
+     "silverware", "jewelry", "machinery", "equipment", "wood", "traffic"}
+)  # fmt: skip
 _MASS_NAMES = frozenset({"toilet paper", "wrapping paper"})
+_ONE_OF_ITS_KIND = frozenset({"sky", "sea", "ocean", "sun", "moon", "horizon", "ground", "floor",
+                              "ceiling"})  # fmt: skip
+_PREPOSITION = re.compile(" (?:of|with|in|on|at|from|for|under|near) ")
 _SOUNDS_LIKE_YOU = re.compile("(uni(?!n)|use|usu|ute|uku|eu|one\\b|once\\b|ubi)", re.IGNORECASE)
 _SILENT_H = re.compile("(hour|honest|heir|honou?r)", re.IGNORECASE)
 _SPELT_OUT = re.compile("([A-Z]{2,}\\b|[A-Za-z](?![A-Za-z]))")
@@ -29,7 +42,7 @@ _SPELT_OUT = re.compile("([A-Z]{2,}\\b|[A-Za-z](?![A-Za-z]))")
 
 def _head(label: str) -> str:
     """The noun that decides: "chest of drawers" is a chest, "wine glass" a glass."""
-    words = label.split(" of ")[0].split()
+    words = _PREPOSITION.split(label)[0].split()
     return words[-1].lower() if words else ""
 
 
@@ -43,7 +56,7 @@ def is_plural(label: str) -> bool:
     head = _head(label)
     if head in _SINGULAR_IN_S or is_mass(label):
         return False
-    return head.endswith("s") and not head.endswith(("ss", "us", "is"))
+    return head in _PLURAL or (head.endswith("s") and not head.endswith(("ss", "us", "is")))
 
 
 def starts_with_vowel_sound(word: str) -> bool:
@@ -56,7 +69,12 @@ def starts_with_vowel_sound(word: str) -> bool:
 
 
 def article(label: str, again: bool = False) -> str:
-    """ "a", "an" or "some"; with ``again`` for a further one of the same name."""
+    """ "a", "an" or "some"; with ``again`` for a further one of the same name.
+
+    "the" for what there is one of: the sky, the floor.
+    """
+    if label.lower() in _ONE_OF_ITS_KIND and not again:
+        return "the"
     if is_plural(label) or is_mass(label):
         return "more" if again else "some"
     if again:

@@ -133,17 +133,14 @@ class FrameFacts:
         """Things by depth layer, near to far, and whether all of a layer lies at one depth.
 
         A thing that reaches from before another to behind it (a table) is in the layer of its
-        middle, and is neither nearest nor farthest.
+        middle.
         """
-        intervals = np.array([o["depth_m"] for o in self.objects.values()])[:, [0, 2]]
-        near, far = intervals.T
-        spans = ((near[:, None] < near) & (far[:, None] > far)).any(1)
-        numbers = assign_layers(intervals)
-        layers = sorted(set(numbers.tolist()))
-        things = list(self.things.values())
+        spans = {i: (o["depth_m"][0], o["depth_m"][2]) for i, o in self.objects.items()}
+        numbers = dict(zip(spans, assign_layers(np.array(list(spans.values()))), strict=True))
+        layers = [[i for i in spans if numbers[i] == k] for k in sorted(set(numbers.values()))]
         return (
-            [[t for t, n in zip(things, numbers, strict=True) if n == k] for k in layers],
-            [not spans[numbers == k].any() for k in layers],
+            [[self.things[i] for i in layer] for layer in layers],
+            text.flat_layers(spans, layers),
         )
 
 
@@ -262,7 +259,7 @@ def _write_qa(
         else:
             left = [r for r in facts.relations if frozenset((r[0], r[2])) not in pairs]
             exchange = None
-            for relation in _pick_evenly(left, len(left), rng):
+            for relation in pick_evenly(left, len(left), rng):
                 exchange = _ask_relation(kind, facts, relation, rng)
                 if exchange is not None:
                     pairs.add(frozenset((relation[0], relation[2])))
@@ -303,10 +300,10 @@ def _write_conversation(
     directions = [r for r in facts.relations if r[1] in DIRECTIONAL]
     if not directions:
         return
-    (turning,) = _pick_evenly(directions, 1, rng)
+    (turning,) = pick_evenly(directions, 1, rng)
     exchanges = text.write_views(facts.fact(turning), rng.sample(_SIDES, len(_SIDES)), rng)
     others = [r for r in facts.relations if r[1] not in DIRECTIONAL]
-    exchanges += [text.write_unchanged(facts.fact(r), rng) for r in _pick_evenly(others, 1, rng)]
+    exchanges += [text.write_unchanged(facts.fact(r), rng) for r in pick_evenly(others, 1, rng)]
     yield exchanges
 
 
@@ -321,7 +318,7 @@ def _vsd_writer(prompt: str, rows: str, answer: Callable) -> Writer:
             for r in named_relations(facts.record)
             if r[0] in facts.things and r[2] in facts.things
         ]
-        for relation in _pick_evenly(relations, getattr(config, rows), rng):
+        for relation in pick_evenly(relations, getattr(config, rows), rng):
             fact = facts.fact(relation)
             names = {"subject": fact.subject.label, "object": fact.object.label}
             yield [(prompt.format(**names), answer(facts, relation, rng))]
@@ -329,7 +326,7 @@ def _vsd_writer(prompt: str, rows: str, answer: Callable) -> Writer:
     return write
 
 
-def _pick_evenly(relations: Sequence[Relation], count: int, rng: random.Random) -> list[Relation]:
+def pick_evenly(relations: Sequence[Relation], count: int, rng: random.Random) -> list[Relation]:
     """At most ``count``, one of each label in turn: the rare labels, then the others at random."""
     by_label: dict[str, list[Relation]] = {}
     for relation in relations:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spacesgg_ros.graph.predicates import INVERSES, VSD_LABELS
@@ -149,7 +149,7 @@ _VERBS = {
 }
 """Verbs of the object of a relation; those of its subject are ``{is}`` and ``{rests}``."""
 
-_VIEW_NAMES = {
+VIEW_NAMES = {
     Viewpoint.LEFT: "the left side",
     Viewpoint.RIGHT: "the right side",
     Viewpoint.BACK: "the back",
@@ -162,7 +162,7 @@ _QUARTER_TURNS = {
     Viewpoint.BACK: 2,
     Viewpoint.RIGHT: 3,
 }
-_PLACES = {
+PLACES = {
     "in front of": "near",
     "to the right of": "on the right",
     "behind": "far",
@@ -179,18 +179,24 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Thing:
-    """A named thing and its box, 0..999 over the square-padded image."""
+    """A named thing and its box, 0..999 over the square-padded image.
+
+    Attributes:
+        unique: nothing else in the picture has this label; what is not is always told with its
+            box, since its name alone does not say which one is meant.
+    """
 
     label: str
     box: BoxNorm
+    unique: bool = True
 
     @property
     def the(self) -> str:
-        return f"the {self.label}"
+        return f"the {self.label if self.unique else self.tagged}"
 
     @property
     def a(self) -> str:
-        return f"{article(self.label)} {self.label}"
+        return f"{article(self.label)} {self.label if self.unique else self.tagged}"
 
     @property
     def tagged(self) -> str:
@@ -253,8 +259,8 @@ def template_words() -> list[str]:
         *GRAMMAR_WORDS,
         *VSD_LABELS,
         *(sentence(label) for label in VSD_LABELS),
-        *_VIEW_NAMES.values(),
-        *_PLACES.values(),
+        *VIEW_NAMES.values(),
+        *PLACES.values(),
         _OTHER_THINGS,
         "Layer Is Are rests rest",
     ]
@@ -264,8 +270,31 @@ def template_words() -> list[str]:
 _VSD_PROMPTS = (prompts.CLASSIFY_PROMPT, prompts.DESCRIBE_PROMPT, prompts.OPEN_PROMPT)
 
 
+def say(rng: random.Random, paraphrases: Sequence[str], **slots: str) -> str:
+    """One of the paraphrases with its slots filled, as the start of a sentence."""
+    return sentence(rng.choice(paraphrases).format(**slots))
+
+
 def _say(rng: random.Random, bank: str, **slots: str) -> str:
-    return sentence(rng.choice(_BANKS[bank]).format(**slots))
+    return say(rng, _BANKS[bank], **slots)
+
+
+def flat_layers(
+    intervals: Mapping[int, tuple[float, float]], layers: Sequence[Sequence[int]]
+) -> list[bool]:
+    """For each layer whether all of it may be called nearest or farthest.
+
+    A thing that reaches from before another to behind it (a table) is neither.
+
+    Args:
+        intervals: nearest and farthest depth of every thing in ``layers``, by its index.
+    """
+    spans = {
+        i
+        for i, (near, far) in intervals.items()
+        if any(near < low and far > high for low, high in intervals.values())
+    }
+    return [spans.isdisjoint(layer) for layer in layers]
 
 
 def write_prompt(task: str, rng: random.Random) -> str:
@@ -402,11 +431,11 @@ def write_views(fact: Fact, views: Sequence[Viewpoint], rng: random.Random) -> l
     exchanges = []
     for number, view in enumerate(views):
         turned = turn_view(fact.predicate, view)
-        slots = fact.slots() | {"view": _VIEW_NAMES[view]}
+        slots = fact.slots() | {"view": VIEW_NAMES[view]}
         question = _say(rng, "next view" if number else "first view", **slots)
         slots |= {
-            "before": _PLACES[fact.predicate],
-            "after": _PLACES[turned],
+            "before": PLACES[fact.predicate],
+            "after": PLACES[turned],
             "predicate": turned,
         }
         exchanges.append((question, _say(rng, "view answer", **slots)))

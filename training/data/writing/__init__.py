@@ -1,0 +1,1 @@
+"""Instruction text about measured images: descriptions, questions, changes of view."""
