@@ -184,6 +184,14 @@ def test_vsd_asks_both_ways_about_names_that_occur_once(record: dict) -> None:
     }
 
 
+def test_several_vsd_questions_in_a_row_are_about_several_pairs(record: dict) -> None:
+    pairs = {frozenset((s, o)) for s, _, o in named_relations(record)}
+    rows = _rows(record, tasks=("vsd-classify",), classify_turns=3)["vsd-classify"]
+    asked = [prompt for row in rows for prompt, _ in row.exchanges]
+    assert len(asked) == len(set(asked)) == len(pairs) > 3
+    assert [len(row.exchanges) for row in rows[:-1]] == [3] * (len(rows) - 1)
+
+
 def test_vsd_open_tells_the_inverse_as_it_was_recorded(record: dict) -> None:
     record["relations"] = [[1, "on", 0], [2, "under", 0]]
     lines = [answer.splitlines() for answer in _only_answers(record, "vsd-open")]

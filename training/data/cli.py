@@ -54,6 +54,9 @@ def instructions(
     split: Annotated[str, typer.Option(help="which shards: SPLIT-*.tar")] = "train",
     tasks: Annotated[str, typer.Option(help="comma-separated; all by default")] = "",
     mirror: Annotated[bool, typer.Option(help="also the frames seen in a mirror")] = False,
+    classify_turns: Annotated[
+        int, typer.Option(min=1, help="questions in a vsd-classify row: more learnt an image")
+    ] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="at most so many frames")] = None,
     seed: Annotated[int, typer.Option(help="another seed, other words and questions")] = 0,
 ) -> None:
@@ -70,7 +73,9 @@ def instructions(
         )
     chosen = tuple(task.strip() for task in tasks.split(",") if task.strip()) or TASKS
     try:
-        config = InstructionConfig(seed=seed, tasks=chosen, mirror=mirror)
+        config = InstructionConfig(
+            seed=seed, tasks=chosen, mirror=mirror, classify_turns=classify_turns
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     bad: list[dict[str, str]] = []

@@ -58,6 +58,7 @@ class InstructionConfig:
         mirror: also make the rows of the mirrored frame.
         qa_turns: questions in a qa row.
         classify_rows, describe_rows, open_rows: VSD rows of a frame, at most.
+        classify_turns: questions in a vsd-classify row; several share the image's tokens.
     """
 
     seed: int = 0
@@ -65,6 +66,7 @@ class InstructionConfig:
     mirror: bool = False
     qa_turns: int = 4
     classify_rows: int = 4
+    classify_turns: int = 1
     describe_rows: int = 2
     open_rows: int = 1
 
@@ -72,7 +74,13 @@ class InstructionConfig:
         unknown = set(self.tasks) - set(TASKS)
         if unknown or not self.tasks:
             raise ValueError(f"unknown tasks {sorted(unknown)}; some of {', '.join(TASKS)}")
-        counts = (self.qa_turns, self.classify_rows, self.describe_rows, self.open_rows)
+        counts = (
+            self.qa_turns,
+            self.classify_rows,
+            self.classify_turns,
+            self.describe_rows,
+            self.open_rows,
+        )
         if min(counts) < 1:
             raise ValueError(f"turns and rows must be at least 1, got {counts}")
 
@@ -307,8 +315,11 @@ def _write_conversation(
     yield exchanges
 
 
-def _vsd_writer(prompt: str, rows: str, answer: Callable) -> Writer:
-    """Rows that ask ``prompt`` about pairs drawn evenly over the labels that the frame has."""
+def _vsd_writer(prompt: str, rows: str, answer: Callable, turns: str = "") -> Writer:
+    """Rows that ask ``prompt`` about pairs drawn evenly over the labels that the frame has.
+
+    ``rows`` and ``turns`` name the settings that say how many; no ``turns``: one.
+    """
 
     def write(
         facts: FrameFacts, config: InstructionConfig, rng: random.Random
@@ -318,10 +329,17 @@ def _vsd_writer(prompt: str, rows: str, answer: Callable) -> Writer:
             for r in named_relations(facts.record)
             if r[0] in facts.things and r[2] in facts.things
         ]
-        for relation in pick_evenly(relations, getattr(config, rows), rng):
+        in_a_row = getattr(config, turns) if turns else 1
+        chosen = pick_evenly(relations, getattr(config, rows) * in_a_row, rng)
+        if in_a_row > 1:  # the answer about a pair must not stand in the turn before
+            chosen = list({frozenset((r[0], r[2])): r for r in chosen}.values())
+        exchanges = []
+        for relation in chosen:
             fact = facts.fact(relation)
             names = {"subject": fact.subject.label, "object": fact.object.label}
-            yield [(prompt.format(**names), answer(facts, relation, rng))]
+            exchanges.append((prompt.format(**names), answer(facts, relation, rng)))
+        for start in range(0, len(exchanges), in_a_row):
+            yield exchanges[start : start + in_a_row]
 
     return write
 
@@ -350,7 +368,10 @@ _WRITERS: dict[str, Writer] = {
     "qa": _write_qa,
     "conversation": _write_conversation,
     "vsd-classify": _vsd_writer(
-        prompts.CLASSIFY_PROMPT, "classify_rows", lambda facts, relation, rng: relation[1]
+        prompts.CLASSIFY_PROMPT,
+        "classify_rows",
+        lambda facts, relation, rng: relation[1],
+        turns="classify_turns",
     ),
     "vsd-describe": _vsd_writer(
         prompts.DESCRIBE_PROMPT,
