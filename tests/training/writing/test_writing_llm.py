@@ -32,7 +32,7 @@ from spacesgg_ros.training.data.writing.endpoint import EndpointConfig
 from spacesgg_ros.training.data.writing.formats import WriteConfig, write_batch
 from spacesgg_ros.training.data.writing.openai_generator import OpenAIGenerator
 
-IMAGES = 4
+IMAGES = 2
 START_S = 900
 
 
