@@ -69,6 +69,18 @@ def test_bad_answers_are_counted_by_reason(tmp_path) -> None:
     }
 
 
+def test_rows_left_out_are_listed_in_order_of_the_file_with_their_id(tmp_path) -> None:
+    rows = [QUESTION, "{", {**QUESTION, "question_id": 5, "width": 0}, QUESTION, "", [1]]
+    _, rejected = read_questions(write(tmp_path / "q.jsonl", rows))
+    assert [(r.id, r.reason) for r in rejected] == [
+        ("q.jsonl:2", "not JSON"),
+        ("q.jsonl:3", "width and height are not positive whole numbers"),
+        ("q.jsonl:1", "same id again later"),
+        ("q.jsonl:6", "not an object"),
+    ]
+    assert [r.detail for r in rejected[1:]] == ["5", "", "list"]
+
+
 def test_file_without_a_question_says_what_is_expected(tmp_path) -> None:
     with pytest.raises(InputError, match="relation_tuples"):
         read_questions(write(tmp_path / "q.jsonl", ["{}"]))

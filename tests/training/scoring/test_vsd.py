@@ -86,6 +86,7 @@ def test_rows_that_ask_something_else_are_listed(tmp_path: Path) -> None:
     read = _read(tmp_path, [good, *bad])
     assert [item.id for item in read.items] == ["c"]
     assert [entry["entry"] for entry in read.bad] == [2, 3, 4, 5]
+    assert read.bad[2]["reason"] == "a second row of the same id"
     with pytest.raises(ScoreError, match="holds no row of vsd-classify"):
         _read(tmp_path, bad[:1])
 

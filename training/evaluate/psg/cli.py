@@ -72,6 +72,7 @@ def psg(
     else:
         asked, rejected = read_questions(questions)
     said, unusable = read_answers(answers, asked)
+    rejected += unusable
     result = score_psg(
         name or answers.stem,
         asked,
@@ -86,7 +87,7 @@ def psg(
             "answers": answers.name,
             "synonyms": synonyms.name if synonyms else "our own table",
         },
-        rejected=[*rejected, *unusable],
+        rejected=rejected,
     )
     stopping = result.details["answers that stop the published script"]
     if stopping:
@@ -94,7 +95,7 @@ def psg(
             f"[yellow]the published script would end in an error on {len(stopping)} of the "
             f"answers, the first to {stopping[0]}; here they count without the broken part[/]"
         )
-    _finish(result, "PSG, open-ended", [*rejected, *unusable], out)
+    _finish(result, "PSG, open-ended", rejected, out)
 
 
 def score_predicates(
@@ -118,6 +119,7 @@ def score_predicates(
 
     asked, rejected = read_pair_questions(questions)
     said, unusable = read_pair_answers(scores, asked)
+    rejected += unusable
     result = score_predcls(
         name or scores.stem,
         asked,
@@ -126,9 +128,9 @@ def score_predicates(
         per_pair=per_pair,
         frequencies=_read_frequencies(frequency),
         settings={"questions": questions.name, "scores": scores.name},
-        rejected=[*rejected, *unusable],
+        rejected=rejected,
     )
-    _finish(result, "PSG, predicate classification", [*rejected, *unusable], out)
+    _finish(result, "PSG, predicate classification", rejected, out)
 
 
 def psg_recall(
@@ -153,6 +155,7 @@ def psg_recall(
     images, rejected = read_truth(truth, split, panoptic)
     labelled = [to_labelled(image) for image in images]
     said, unusable = read_predictions(predictions, [image.image for image in labelled])
+    rejected += unusable
     if masks:
         for where, those, hint in (
             (truth, labelled, "give --panoptic FOLDER"),
@@ -168,9 +171,9 @@ def psg_recall(
         masks=masks,
         frequencies=_read_frequencies(frequency),
         settings={"truth": truth.name, "predictions": predictions.name},
-        rejected=[*rejected, *unusable],
+        rejected=rejected,
     )
-    _finish(result, "PSG, ranked relations", [*rejected, *unusable], out)
+    _finish(result, "PSG, ranked relations", rejected, out)
 
 
 def psg_frequency(

@@ -105,16 +105,7 @@ def read_pair_questions(path: Path) -> tuple[list[PairQuestion], list[Rejected]]
     """
     questions: dict[int | str, PairQuestion] = {}
     rejected: list[Rejected] = []
-    for entry in read_rows(path):
-        if isinstance(entry, Rejected):
-            rejected.append(entry)
-            continue
-        where, row = entry
-        try:
-            question = _read_question(row)
-        except RowError as error:
-            rejected.append(Rejected(where, STAGE, str(error)))
-            continue
+    for where, question in read_rows(path, _read_question, rejected):
         if question.id in questions:
             rejected.append(Rejected(where, STAGE, "same id as before: it replaces that one"))
         questions[question.id] = question
@@ -147,16 +138,7 @@ def read_pair_answers(
     known = {question.id for question in questions}
     answers: dict[int | str, PairAnswer] = {}
     rejected: list[Rejected] = []
-    for entry in read_rows(path):
-        if isinstance(entry, Rejected):
-            rejected.append(entry)
-            continue
-        where, row = entry
-        try:
-            answer = _read_answer(row)
-        except RowError as error:
-            rejected.append(Rejected(where, STAGE, str(error)))
-            continue
+    for where, answer in read_rows(path, _read_answer, rejected):
         if answer.question_id not in known:
             rejected.append(Rejected(where, STAGE, "no such question", str(answer.question_id)))
         elif answer.question_id in answers:

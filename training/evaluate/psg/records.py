@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.training.data.rejected import Rejected
+
+T = TypeVar("T")
 
 BoxPx = tuple[float, float, float, float]
 STAGE = "read"
@@ -56,8 +58,18 @@ class RowError(ValueError):
     """A row that cannot be used; the message is short enough to count by."""
 
 
-def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]] | Rejected]:
-    """``FILE:LINE`` and object of every line that is not empty.
+def read_rows(
+    path: Path,
+    parse: Callable[[Mapping[str, Any]], T],
+    rejected: list[Rejected],
+    id_key: str = "",
+) -> Iterator[tuple[str, T]]:
+    """``FILE:LINE`` and what ``parse`` makes of the object of every line that is not empty.
+
+    Args:
+        parse: raises :class:`RowError` for a row that cannot be used.
+        rejected: gets the lines left out, in between what the caller adds to it.
+        id_key: whose value tells which row ``parse`` refused; "": the line alone does.
 
     Raises:
         InputError: the file cannot be opened.
@@ -74,12 +86,18 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]] | Rejected]:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                yield Rejected(where, STAGE, "not JSON", str(error)[:80])
+                rejected.append(Rejected(where, STAGE, "not JSON", str(error)[:80]))
                 continue
-            if isinstance(row, dict):
-                yield where, row
-            else:
-                yield Rejected(where, STAGE, "not an object", type(row).__name__)
+            if not isinstance(row, dict):
+                rejected.append(Rejected(where, STAGE, "not an object", type(row).__name__))
+                continue
+            try:
+                item = parse(row)
+            except RowError as error:
+                detail = str(row.get(id_key, "")) if id_key else ""
+                rejected.append(Rejected(where, STAGE, str(error), detail))
+                continue
+            yield where, item
 
 
 def read_id(row: Mapping[str, Any], key: str = "question_id") -> int | str:
@@ -112,16 +130,7 @@ def read_questions(path: Path) -> tuple[list[Question], list[Rejected]]:
     questions: dict[int | str, Question] = {}
     lines: dict[int | str, str] = {}
     rejected: list[Rejected] = []
-    for entry in read_rows(path):
-        if isinstance(entry, Rejected):
-            rejected.append(entry)
-            continue
-        where, row = entry
-        try:
-            question = _read_question(row)
-        except RowError as error:
-            rejected.append(Rejected(where, STAGE, str(error), str(row.get("question_id", ""))))
-            continue
+    for where, question in read_rows(path, _read_question, rejected, "question_id"):
         if question.id in questions:
             rejected.append(Rejected(lines[question.id], STAGE, "same id again later"))
         questions[question.id], lines[question.id] = question, where
@@ -166,16 +175,7 @@ def read_answers(path: Path, questions: Iterable[Question]) -> tuple[list[Answer
     answers: list[Answer] = []
     seen: set[int | str] = set()
     rejected: list[Rejected] = []
-    for entry in read_rows(path):
-        if isinstance(entry, Rejected):
-            rejected.append(entry)
-            continue
-        where, row = entry
-        try:
-            answer = Answer(read_id(row), _read_text(row))
-        except RowError as error:
-            rejected.append(Rejected(where, STAGE, str(error), str(row.get("question_id", ""))))
-            continue
+    for where, answer in read_rows(path, _read_answer, rejected, "question_id"):
         if answer.question_id not in known:
             rejected.append(Rejected(where, STAGE, "no such question", str(answer.question_id)))
             continue
@@ -193,7 +193,8 @@ def read_answers(path: Path, questions: Iterable[Question]) -> tuple[list[Answer
     return answers, rejected
 
 
-def _read_text(row: Mapping[str, Any]) -> str:
+def _read_answer(row: Mapping[str, Any]) -> Answer:
+    identity = read_id(row)
     if not isinstance(row.get("text"), str):
         raise RowError("no text")
-    return row["text"]
+    return Answer(identity, row["text"])

@@ -81,16 +81,7 @@ def read_predictions(
     known = set(images)
     predictions: dict[str, LabelledObjects] = {}
     rejected: list[Rejected] = []
-    for entry in read_rows(path):
-        if isinstance(entry, Rejected):
-            rejected.append(entry)
-            continue
-        where, row = entry
-        try:
-            said = _read_prediction(row)
-        except RowError as error:
-            rejected.append(Rejected(where, STAGE, str(error), str(row.get("image_id", ""))))
-            continue
+    for where, said in read_rows(path, _read_prediction, rejected, "image_id"):
         if said.image not in known:
             rejected.append(Rejected(where, STAGE, "no such image", said.image))
         elif said.image in predictions:

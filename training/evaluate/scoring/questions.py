@@ -26,7 +26,7 @@ from spacesgg_ros.vlm.prompts import IMAGE_TOKEN
 
 from .answers import NO, YES, normalize_truth
 from .outcomes import ScoreError
-from .reading import Read, get_first, get_id, read_answers, read_entries
+from .reading import Read, get_first, get_id, read_answers, read_unique
 
 ONE_CATEGORY = "all"
 
@@ -72,20 +72,7 @@ def read_questions(path: Path, truth: Path | None = None) -> Read[Question]:
         ScoreError: a file cannot be read, or no question is left.
     """
     truths = dict(read_answers(truth).items) if truth is not None else {}
-    seen: set[str] = set()
-
-    def parse(data: Mapping[str, Any]) -> Question:
-        question = _parse(data, truths)
-        if question.id in seen:
-            raise ScoreError("a second question of the same id")
-        seen.add(question.id)
-        return question
-
-    read = read_entries(path, parse)
-    if not read.items:
-        first = f"; the first entry: {read.bad[0]['reason']}" if read.bad else ""
-        raise ScoreError(f"{path} holds no question{first}")
-    return read
+    return read_unique(path, lambda data: _parse(data, truths), "question")
 
 
 def get_group(data: Mapping[str, Any]) -> str:

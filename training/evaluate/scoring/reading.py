@@ -7,11 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from .outcomes import ScoreError
 
+
+class _WithId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
 T = TypeVar("T")
+WithId = TypeVar("WithId", bound=_WithId)
 
 _ID_KEYS = ("question_id", "id", "questionId")
 _ANSWER_KEYS = ("text", "answer", "prediction", "output", "response")
@@ -55,6 +62,33 @@ def read_entries(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> Read[T]
         except ScoreError as error:
             bad.append({"entry": number, "reason": str(error)})
     return Read(tuple(items), tuple(bad))
+
+
+def read_unique(
+    path: Path, parse: Callable[[Mapping[str, Any]], WithId], noun: str, of: str = ""
+) -> Read[WithId]:
+    """Like :func:`read_entries`, but of an id only the first entry counts, and there must be one.
+
+    Args:
+        noun: what an entry is, in messages; ``of``: of which kind (" of vsd-open").
+
+    Raises:
+        ScoreError: the file cannot be read, or no entry is left.
+    """
+    seen: set[str] = set()
+
+    def parse_new(data: Mapping[str, Any]) -> WithId:
+        item = parse(data)
+        if item.id in seen:
+            raise ScoreError(f"a second {noun} of the same id")
+        seen.add(item.id)
+        return item
+
+    read = read_entries(path, parse_new)
+    if not read.items:
+        first = f"; the first entry: {read.bad[0]['reason']}" if read.bad else ""
+        raise ScoreError(f"{path} holds no {noun}{of}{first}")
+    return read
 
 
 def read_answers(path: Path) -> Read[tuple[str, str]]:

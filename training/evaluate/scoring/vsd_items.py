@@ -20,7 +20,7 @@ from spacesgg_ros.vlm import prompts
 from .asking import Prompt
 from .outcomes import ScoreError
 from .questions import get_group
-from .reading import Read, read_entries
+from .reading import Read, read_unique
 
 CLASSIFY, DESCRIBE, OPEN = TASKS = ("vsd-classify", "vsd-describe", "vsd-open")
 
@@ -63,19 +63,7 @@ def read_items(path: Path) -> Read[VsdItem]:
     Raises:
         ScoreError: the file cannot be read, or holds no VSD row.
     """
-    seen: set[str] = set()
-
-    def parse(data: Mapping[str, Any]) -> VsdItem:
-        item = _parse(data)
-        if item.id in seen:
-            raise ScoreError("a second row of the same id")
-        seen.add(item.id)
-        return item
-
-    read = read_entries(path, parse)
-    if not read.items:
-        reason = f"; the first entry: {read.bad[0]['reason']}" if read.bad else ""
-        raise ScoreError(f"{path} holds no row of {', '.join(TASKS)}{reason}")
+    read = read_unique(path, _parse, "row", f" of {', '.join(TASKS)}")
     return Read(_share_references(read.items), read.bad)
 
 
