@@ -30,6 +30,7 @@ from spacesgg_ros.vlm.manifest import (
     digest_file,
 )
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
+from spacesgg_ros.vlm.proposals import TOWER_MODEL_TYPE
 
 if TYPE_CHECKING:
     from spacesgg_ros.vlm.decoder_graph import DecoderSpec
@@ -142,12 +143,12 @@ def compare_with_torch(
     """
     torch = require("torch", "torch")
     from spacesgg_ros.vlm.onnx_runtime import OnnxRuntime
-    from spacesgg_ros.vlm.torch_runtime import TOWER_MODEL_TYPE, TorchRuntime
+    from spacesgg_ros.vlm.torch_runtime import TorchRuntime
 
     reference = TorchRuntime.wrap(llava)
     exported = OnnxRuntime.open(manifest, onnx_folder, "cpu", precision)
-    vision = reference.encode_image(pixels)
-    got = exported.encode_image(pixels)
+    vision = reference.encode_image(pixels).tokens
+    got = exported.encode_image(pixels).tokens
     if folder.vision_config.get("model_type") == TOWER_MODEL_TYPE:
         found = _compare("vision", *_pair_tokens(vision, got))
     else:

@@ -5,8 +5,9 @@ Two formats:
 canonical
     What the embedded model is trained to write and ``spacesgg_ros.graph.write_graph`` writes:
     objects, one a line, then relations, one a line. Decoded in two phases: once the first
-    ``<pred>`` stands, the boxes that exist are known, and a second grammar allows no others;
-    most of a relation is then forced and costs no decoder step.
+    ``<pred>`` stands, the boxes that exist are known, and relations can have no others;
+    most of a relation is then forced and costs no decoder step. Where the tower proposes boxes
+    (``proposals``), objects have those boxes, each at most once.
 tagged
     Free prose around well-formed tags, as checkpoints trained on AS-V2 or SpaceSGG write it.
     There a relation may name a box that the text introduces later, so boxes are not tied.
@@ -26,6 +27,8 @@ import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 from tokenizers import Tokenizer
 
+from spacesgg_ros.graph.predicates import DIRECTIONAL, VSD_LABELS
+from spacesgg_ros.graph.types import BoxNorm
 from spacesgg_ros.vlm.errors import ModelError
 
 _NAME = r"/[A-Za-z0-9]([A-Za-z0-9 \-]{0,38}[A-Za-z0-9])?/"
@@ -33,6 +36,14 @@ _BELOW_999 = "/[0-9]|[1-9][0-9]|[1-8][0-9][0-9]|9[0-8][0-9]|99[0-8]/"
 _ABOVE_0 = "/[1-9][0-9]{0,2}/"
 _WRITTEN_BOX = re.compile(r"</ref><box>\[\[(\d+, \d+, \d+, \d+)\]\]</box>")
 _HALF_BOX = re.compile(r"\[\[(\d+), (\d+), (?:(\d+), )?$")
+_LAST_BOX = re.compile(r"\[\[(\d+, \d+, \d+, \d+)\]\]</box>")
+_KINDS = (
+    frozenset({"on", "in"}),
+    frozenset({"under", "above"}),
+    frozenset({*DIRECTIONAL, "next to"}),
+)
+"""What a canonical text says at most once of an object: its support, what is over it, its
+neighbour (docs/data.md)."""
 _HALF_BOX_CHARS = len("[[999, 999, 999, ")
 
 
@@ -62,6 +73,48 @@ class GraphLimits:
         for name in (*self.labels, *self.predicates):
             if not name or re.search(r"[<>\[\]\n]", name):
                 raise ValueError(f"{name!r} cannot be a label or predicate: empty, or has <>[]")
+
+
+class Untold:
+    """Which relations a canonical text may still tell of its objects' boxes."""
+
+    def __init__(self, boxes: Sequence[str]) -> None:
+        self._boxes = boxes
+        self._told: set[tuple[str, str]] = set()
+        self._said: dict[frozenset[str], set[str]] = {kind: set() for kind in _KINDS}
+        self.count = 0
+
+    def predicates(self, limit: Sequence[str]) -> Sequence[str]:
+        """Those of ``limit`` (empty: any) that some object can still be the subject of.
+
+        Empty means any name, so that words beyond the nine labels stay possible until a kind is
+        used up.
+        """
+        among = limit or VSD_LABELS
+        left = [label for label in among if self.subjects(label)]
+        return limit if len(left) == len(among) else left
+
+    def has_room(self, limit: Sequence[str]) -> bool:
+        """Whether anything is left to tell."""
+        return any(self.subjects(label) for label in limit or VSD_LABELS)
+
+    def subjects(self, predicate: str) -> list[str]:
+        """Boxes that may stand first."""
+        return [box for box in self._boxes if self.targets(predicate, box)]
+
+    def targets(self, predicate: str, subject: str) -> list[str]:
+        """Boxes that may stand second."""
+        if any(predicate in kind and subject in said for kind, said in self._said.items()):
+            return []
+        return [b for b in self._boxes if b != subject and (subject, b) not in self._told]
+
+    def tell(self, predicate: str, subject: str, target: str) -> None:
+        """Note a relation that the text has told."""
+        self.count += 1
+        self._told.add((subject, target))
+        for kind, said in self._said.items():
+            if predicate in kind:
+                said.add(subject)
 
 
 class GrammarTokenizer:
@@ -156,25 +209,67 @@ class GrammarConstraint:
 
 
 class CanonicalConstraint(GrammarConstraint):
-    """Canonical text: the second phase starts at the first relation."""
+    """Canonical text; what is written decides what may follow.
 
-    def __init__(self, tokenizer: GrammarTokenizer, limits: GraphLimits) -> None:
-        super().__init__(tokenizer, write_object_grammar(limits))
+    An object takes a proposed box that no other has. A relation relates two different objects in
+    a way not told yet, and an object says once what carries it, once what is over it and once how
+    it stands to a neighbour.
+    """
+
+    def __init__(
+        self,
+        tokenizer: GrammarTokenizer,
+        limits: GraphLimits,
+        proposals: Sequence[BoxNorm] = (),
+    ) -> None:
+        """Args: proposals: the only boxes that objects may have; empty: any."""
         self._limits = limits
-        self._in_relations = False
+        self._left = {", ".join(map(str, box)): None for box in proposals}
+        self._objects = 0
+        self._boxes: tuple[str, ...] = ()
+        self._relations: Untold | None = None
+        super().__init__(tokenizer, write_object_grammar(limits, tuple(self._left)))
 
     def _take(self, tokens: list[int]) -> None:
         super()._take(tokens)
-        if not self._in_relations and self._bytes.endswith(b"\n<pred>"):
-            self._in_relations = True
-            boxes = dict.fromkeys(_WRITTEN_BOX.findall(self.text))
-            self._matcher = _start_matcher(
-                self._tokenizer, write_relation_grammar(self._limits, tuple(boxes))
-            )
+        grammar = self._write_next()
+        if grammar is not None:
+            self._matcher = _start_matcher(self._tokenizer, grammar)
+            self._note_completeness()
+
+    def _write_next(self) -> str | None:
+        """The grammar of what follows, where the last token changed it."""
+        tail = self._bytes
+        if tail.endswith(b"\n<pred>"):
+            if self._relations is None:
+                self._boxes = tuple(dict.fromkeys(_WRITTEN_BOX.findall(self.text)))
+                self._relations = Untold(self._boxes)
+            labels = self._relations.predicates(self._limits.predicates)
+            return f'start: NAME "</pred><box>[["\nNAME: {_write_names(labels)}\n'
+        if self._relations is None:
+            if not self._left or not tail.endswith(b"]]</box>"):
+                return None
+            self._objects += 1
+            del self._left[_LAST_BOX.findall(self.text)[-1]]
+            return write_object_grammar(self._limits, tuple(self._left), self._objects)
+        last = self.text.rpartition("<pred>")[2]
+        if tail.endswith(b"</pred><box>[["):
+            subjects = self._relations.subjects(last.partition("</pred>")[0]) or self._boxes
+            return f'start: BOX "]]</box><box>[["\nBOX: {_write_boxes(subjects)}\n'
+        if tail.endswith(b"]]</box><box>[["):
+            label, subject = last.partition("</pred>")[0], _LAST_BOX.findall(last)[-1]
+            targets = self._relations.targets(label, subject) or self._boxes
+            return f'start: BOX "]]</box>"\nBOX: {_write_boxes(targets)}\n'
+        if tail.endswith(b"]]</box>"):
+            self._relations.tell(last.partition("</pred>")[0], *_LAST_BOX.findall(last))
+            more = self._relations.count < self._limits.max_relations
+            more = more and self._relations.has_room(self._limits.predicates)
+            return 'start: ("\\n" "<pred>")?\n' if more else 'start: ""\n'
+        return None
 
     def _ban(self, logits: np.ndarray) -> np.ndarray:
         integer_ids = self._tokenizer.integer_ids
-        if self._in_relations or integer_ids is None:
+        if self._relations is not None or integer_ids is None:
             return logits
         tail = self._bytes[-_HALF_BOX_CHARS:].decode("utf-8", errors="replace")
         half = _HALF_BOX.search(tail)
@@ -187,27 +282,33 @@ class CanonicalConstraint(GrammarConstraint):
         return banned
 
 
-def write_object_grammar(limits: GraphLimits) -> str:
-    """The objects of canonical text, up to the first ``<pred>`` if there is one."""
-    more = limits.max_objects - 1
+def write_object_grammar(limits: GraphLimits, boxes: Sequence[str] = (), written: int = 0) -> str:
+    """The objects of canonical text, up to the first ``<pred>`` if there is one.
+
+    Args:
+        boxes: the only ones allowed, as in ``"412, 640, 498, 771"``; empty: any.
+        written: objects that stand already; the grammar says what follows them.
+    """
+    room = min(limits.max_objects, written + len(boxes) if boxes or written else limits.max_objects)
+    more = room - max(1, written)
+    # A relation takes two objects.
     relations = ' ("\\n" "<pred>")?' if limits.max_relations else ""
+    if written:
+        start = f'("\\n" object){{0,{more}}}' if more > 0 else '""'
+        start += relations if written > 1 else ""
+    else:
+        others = f'(("\\n" object){{1,{more}}}{relations})?' if more > 0 else ""
+        start = f"SPACE? (object {others})?"
+    box = "BOX" if boxes else 'LOW ", " LOW ", " HIGH ", " HIGH'
+    known = f"BOX: {_write_boxes(boxes)}" if boxes else ""
     return f"""
-start: SPACE? (object ("\\n" object){{0,{more}}}{relations})?
-object: "<ref>" LABEL "</ref><box>[[" LOW ", " LOW ", " HIGH ", " HIGH "]]</box>"
+start: {start}
+object: "<ref>" LABEL "</ref><box>[[" {box} "]]</box>"
+{known}
 SPACE: " "
 LABEL: {_write_names(limits.labels)}
 LOW: {_BELOW_999}
 HIGH: {_ABOVE_0}
-"""
-
-
-def write_relation_grammar(limits: GraphLimits, boxes: Sequence[str]) -> str:
-    """What follows the first ``<pred>``; ``boxes`` as in ``"412, 640, 498, 771"``."""
-    return f"""
-start: relation ("\\n" "<pred>" relation){{0,{limits.max_relations - 1}}}
-relation: PREDICATE "</pred><box>[[" BOX "]]</box><box>[[" BOX "]]</box>"
-PREDICATE: {_write_names(limits.predicates)}
-BOX: {" | ".join(json.dumps(box) for box in boxes)}
 """
 
 
@@ -234,6 +335,10 @@ def write_choice_grammar(choices: Sequence[str]) -> str:
     if not choices or not all(choices):
         raise ValueError(f"choices must be non-empty strings, got {list(choices)!r}")
     return f'start: SPACE? CHOICE\nSPACE: " "\nCHOICE: {_write_names(choices)}\n'
+
+
+def _write_boxes(boxes: Sequence[str]) -> str:
+    return " | ".join(json.dumps(box) for box in boxes)
 
 
 def _write_names(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.folder import ModelFolder, open_folder, read_prompt_ids
 from spacesgg_ros.vlm.grammar import GraphLimits
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
+from spacesgg_ros.vlm.proposals import read_proposals
 from spacesgg_ros.vlm.runtime import Runtime, RuntimeInfo
 
 RUNTIMES = ("onnx", "torch")
@@ -164,16 +165,19 @@ class SceneGraphModel:
             ModelError: the runtime failed.
         """
         limits = limits or GraphLimits()
-        constraint: grammar.GrammarConstraint
-        if self.folder.is_canonical:
-            constraint = grammar.CanonicalConstraint(self._grammar_tokenizer, limits)
-        else:
-            constraint = grammar.GrammarConstraint(
-                self._grammar_tokenizer, grammar.write_tagged_grammar(limits)
-            )
-        decoded, stages = self._decode(
-            rgb, self.graph_prompt, limits.max_tokens, constraint, should_stop
+
+        def constrain(features: np.ndarray) -> grammar.GrammarConstraint:
+            if not self.folder.is_canonical:
+                return grammar.GrammarConstraint(
+                    self._grammar_tokenizer, grammar.write_tagged_grammar(limits)
+                )
+            boxes = read_proposals(features, self.folder.vision_config)
+            return grammar.CanonicalConstraint(self._grammar_tokenizer, limits, boxes)
+
+        decoded, constraint, stages = self._decode(
+            rgb, self.graph_prompt, limits.max_tokens, constrain, should_stop
         )
+        assert constraint is not None
         text = constraint.complete_text.strip()
         return ModelGraph(
             text,
@@ -202,12 +206,15 @@ class SceneGraphModel:
             ValueError: ``rgb`` is no ``(H, W, 3)`` uint8 image, or a choice is empty.
             ModelError: the runtime failed.
         """
-        constraint = None
+        constrain = None
         if choices is not None:
-            constraint = grammar.GrammarConstraint(
+            choice = grammar.GrammarConstraint(
                 self._grammar_tokenizer, grammar.write_choice_grammar(choices)
             )
-        decoded, stages = self._decode(rgb, prompt, max_new_tokens, constraint, should_stop)
+            constrain = lambda _: choice  # noqa: E731
+        decoded, constraint, stages = self._decode(
+            rgb, prompt, max_new_tokens, constrain, should_stop
+        )
         if constraint is not None:
             text = constraint.complete_text
         else:
@@ -220,7 +227,7 @@ class SceneGraphModel:
         self, rgb: np.ndarray, prompt: str, max_new_tokens: int
     ) -> tuple[int, ...]:
         """Plain greedy tokens, the end token included, as transformers' ``generate`` gives."""
-        decoded, _ = self._decode(rgb, prompt, max_new_tokens, None, None)
+        decoded, _, _ = self._decode(rgb, prompt, max_new_tokens, None, None)
         return decoded.token_ids
 
     def preprocess(self, rgb: np.ndarray) -> np.ndarray:
@@ -232,15 +239,16 @@ class SceneGraphModel:
         rgb: np.ndarray,
         prompt: str,
         max_tokens: int,
-        constraint: grammar.GrammarConstraint | None,
+        constrain: Callable[[np.ndarray], grammar.GrammarConstraint] | None,
         should_stop: Callable[[], bool] | None,
-    ) -> tuple[decoding.Decoded, dict[str, float]]:
+    ) -> tuple[decoding.Decoded, grammar.GrammarConstraint | None, dict[str, float]]:
+        """``constrain`` makes the constraint of what the tower made of the image."""
         clock = _StageClock()
         pixels = self._preprocessor(rgb)
         clock.note("preprocess")
         image = self._runtime.encode_image(pixels)
         clock.note("vision")
-        inputs = self._embed_prompt(prompt, image)
+        inputs = self._embed_prompt(prompt, image.tokens)
         room = self.folder.max_length - len(inputs)
         if room < 1:
             raise ModelError(
@@ -250,16 +258,18 @@ class SceneGraphModel:
         max_tokens = min(max_tokens, room)
         logits = self._runtime.prefill(inputs, reserve=max_tokens)
         clock.note("prefill")
-        if constraint is None:
+        constraint = None
+        if constrain is None:
             decoded = decoding.decode_freely(
                 self._runtime, self._embeddings, logits, self._eos_ids, max_tokens, should_stop
             )
         else:
+            constraint = constrain(image.features)
             decoded = decoding.decode_constrained(
                 self._runtime, self._embeddings, logits, constraint, max_tokens, should_stop
             )
         clock.note("decode")
-        return decoded, clock.finish()
+        return decoded, constraint, clock.finish()
 
     def _embed_prompt(self, prompt: str, image: np.ndarray) -> np.ndarray:
         """``(S, hidden)``: the prompt's embeddings with the image's tokens in their place."""

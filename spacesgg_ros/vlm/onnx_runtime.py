@@ -14,7 +14,7 @@ import onnxruntime
 from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.folder import ModelFolder
 from spacesgg_ros.vlm.manifest import ONNX_FOLDER, PARTS, Manifest
-from spacesgg_ros.vlm.runtime import RuntimeInfo, count_physical_cores
+from spacesgg_ros.vlm.runtime import EncodedImage, RuntimeInfo, count_physical_cores
 
 _LOG = logging.getLogger(__name__)
 
@@ -115,13 +115,16 @@ class OnnxRuntime:
     def length(self) -> int:
         return self._length
 
-    def encode_image(self, pixel_values: np.ndarray) -> np.ndarray:
+    def encode_image(self, pixel_values: np.ndarray) -> EncodedImage:
         try:
             features = self._tower.run(None, {"pixel_values": pixel_values})[0]
             tokens: np.ndarray = self._projector.run(None, {"image_features": features})[0]
         except _ORT_ERRORS as error:
             raise ModelError(f"the vision tower failed on {pixel_values.shape}: {error}") from error
-        return tokens.reshape(-1, tokens.shape[-1])
+        return EncodedImage(
+            tokens.reshape(-1, tokens.shape[-1]),
+            np.asarray(features, np.float32).reshape(-1, features.shape[-1]),
+        )
 
     def prefill(self, embeddings: np.ndarray, reserve: int) -> np.ndarray:
         self._length = 0

@@ -30,6 +30,19 @@ class RuntimeInfo:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class EncodedImage:
+    """What the decoder reads of an image, and what the tower made of it.
+
+    Attributes:
+        tokens: ``(tokens, hidden)`` float32, projected.
+        features: ``(tokens, channels)`` float32, before the projector.
+    """
+
+    tokens: np.ndarray
+    features: np.ndarray
+
+
 class Runtime(Protocol):
     """A vision tower with projector, and a decoder with a cache for one sequence.
 
@@ -44,8 +57,8 @@ class Runtime(Protocol):
         """Positions in the cache."""
         ...
 
-    def encode_image(self, pixel_values: np.ndarray) -> np.ndarray:
-        """``(1, 3, height, width)`` to projected image tokens ``(tokens, hidden)``."""
+    def encode_image(self, pixel_values: np.ndarray) -> EncodedImage:
+        """Of pixels ``(1, 3, height, width)``."""
         ...
 
     def prefill(self, embeddings: np.ndarray, reserve: int) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 from spacesgg_ros.extras import MissingExtraError, require
 from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.folder import ModelFolder, read_header, read_json
-from spacesgg_ros.vlm.runtime import RuntimeInfo
+from spacesgg_ros.vlm.proposals import TOWER_MODEL_TYPE
+from spacesgg_ros.vlm.runtime import EncodedImage, RuntimeInfo
 
-TOWER_MODEL_TYPE = "spacesgg_tower"
 """``vision_config.model_type`` of this package's own tower (``spacesgg_ros.vlm.tower``)."""
 
 
@@ -165,6 +165,8 @@ class TorchRuntime:
         self._dtype = self._torch.float16 if precision == "fp16" else self._torch.float32
         self._device = provider
         self._cache: Any = None
+        self._features = np.empty((0, 0), np.float32)
+        llava.model.multi_modal_projector.register_forward_pre_hook(self._keep_features)
         self._info = RuntimeInfo(
             "torch", provider, provider, precision, threads or self._torch.get_num_threads()
         )
@@ -177,7 +179,7 @@ class TorchRuntime:
     def length(self) -> int:
         return 0 if self._cache is None else int(self._cache.get_seq_length())
 
-    def encode_image(self, pixel_values: np.ndarray) -> np.ndarray:
+    def encode_image(self, pixel_values: np.ndarray) -> EncodedImage:
         torch = self._torch
         with torch.inference_mode():
             pixels = torch.from_numpy(pixel_values).to(self._device, self._dtype)
@@ -185,7 +187,11 @@ class TorchRuntime:
             # transformers 5 wraps the projected features in an output object.
             features = getattr(features, "pooler_output", features)
             tokens: np.ndarray = features[0].float().cpu().numpy()
-        return tokens.reshape(-1, tokens.shape[-1])
+        return EncodedImage(tokens.reshape(-1, tokens.shape[-1]), self._features)
+
+    def _keep_features(self, _: Any, arguments: tuple[Any, ...]) -> None:
+        features = arguments[0]
+        self._features = features.reshape(-1, features.shape[-1]).float().cpu().numpy()
 
     def prefill(self, embeddings: np.ndarray, reserve: int) -> np.ndarray:
         self._cache = self._cache_type(config=self._model.config.get_text_config())

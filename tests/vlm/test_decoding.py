@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers
 
 from spacesgg_ros.graph import TextIssueKind, parse_graph, write_graph
+from spacesgg_ros.graph.predicates import VSD_LABELS
 from spacesgg_ros.vlm.decoding import Decoded, decode_constrained, decode_freely
 from spacesgg_ros.vlm.folder import TokenEmbeddings
 from spacesgg_ros.vlm.grammar import (
@@ -21,7 +22,7 @@ from spacesgg_ros.vlm.grammar import (
     write_choice_grammar,
     write_tagged_grammar,
 )
-from spacesgg_ros.vlm.runtime import RuntimeInfo
+from spacesgg_ros.vlm.runtime import EncodedImage, RuntimeInfo
 from spacesgg_ros.vlm.text_tokenizer import EOS_ID, build_tokenizer
 
 TOKENIZER = build_tokenizer(["coffee mug", "plate", "on", "next to"])
@@ -32,6 +33,7 @@ EMBEDDINGS = TokenEmbeddings(np.arange(SIZE, dtype=np.float32)[:, None], False)
 MUG = "<ref>coffee mug</ref><box>[[412, 640, 498, 771]]</box>"
 PLATE = "<ref>plate</ref><box>[[0, 700, 999, 930]]</box>"
 ON = "<pred>on</pred><box>[[412, 640, 498, 771]]</box><box>[[0, 700, 999, 930]]</box>"
+FRONT = "<pred>in front of</pred><box>[[0, 700, 999, 930]]</box><box>[[412, 640, 498, 771]]</box>"
 PROSE = (
     "Layer 1: A <ref>mug</ref><box>[[412, 640, 498, 771]]</box> stands <pred>on</pred>"
     "<box>[[412, 640, 498, 771]]</box><box>[[0, 702, 999, 930], [1, 2, 3, 4]]</box> a "
@@ -52,8 +54,8 @@ class NumberRuntime:
     def length(self) -> int:
         return len(self.seen)
 
-    def encode_image(self, pixel_values: np.ndarray) -> np.ndarray:
-        return np.zeros((0, 1), np.float32)
+    def encode_image(self, pixel_values: np.ndarray) -> EncodedImage:
+        return EncodedImage(np.zeros((0, 1), np.float32), np.zeros((0, 1), np.float32))
 
     def prefill(self, embeddings: np.ndarray, reserve: int) -> np.ndarray:
         self.seen = []
@@ -109,7 +111,14 @@ def decode_tagged(runtime: NumberRuntime, **limits) -> tuple[Decoded, str]:
 
 @pytest.mark.parametrize(
     "text",
-    ["", MUG, f"{MUG}\n{PLATE}", f"{MUG}\n{PLATE}\n{ON}", f" {MUG}", f"{MUG}\n{PLATE}\n{ON}\n{ON}"],
+    [
+        "",
+        MUG,
+        f"{MUG}\n{PLATE}",
+        f"{MUG}\n{PLATE}\n{ON}",
+        f" {MUG}",
+        f"{MUG}\n{PLATE}\n{ON}\n{FRONT}",
+    ],
 )
 def test_well_formed_canonical_text_is_not_changed(text: str) -> None:
     decoded, written = decode_canonical(reciting(text))
@@ -128,6 +137,34 @@ def test_well_formed_tagged_text_is_not_changed(text: str) -> None:
     assert decoded.finish_reason == "eos"
 
 
+def test_objects_take_proposed_boxes_each_once() -> None:
+    proposals = [(412, 640, 498, 771), (0, 700, 999, 930)]
+    constraint = CanonicalConstraint(GRAMMAR, GraphLimits(max_relations=0), proposals)
+    decode(reciting(f"{MUG}\n{MUG}\n{MUG}"), constraint)
+    graph = parse_graph(constraint.complete_text)
+    assert [o.box for o in graph.objects] == proposals
+    assert [o.label for o in graph.objects] == ["coffee mug", "coffee mug"]
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10**6), count=st.integers(0, 5), eos=st.sampled_from([-9.0, 3.0]))
+def test_relations_are_of_two_objects_and_told_once(seed: int, count: int, eos: float) -> None:
+    proposals = [(k, k, 500 + k, 600 + k) for k in range(count)]
+    limits = GraphLimits(max_objects=5, max_relations=9, predicates=VSD_LABELS)
+    constraint = CanonicalConstraint(GRAMMAR, limits, proposals)
+    decode(raving(seed, eos), constraint)
+    graph = parse_graph(constraint.complete_text)
+    assert not graph.issues
+    if count:
+        boxes = [o.box for o in graph.objects]
+        assert len(boxes) == len(set(boxes)) and set(boxes) <= set(proposals)
+    pairs = [(r.subject, r.object) for r in graph.relations]
+    assert all(subject != target for subject, target in pairs)
+    assert len(pairs) == len(set(pairs))
+    carried = [r.subject for r in graph.relations if r.predicate in ("on", "in")]
+    assert len(carried) == len(set(carried))
+
+
 def test_what_the_format_forces_costs_no_step() -> None:
     decoded, _ = decode_canonical(reciting(f"{MUG}\n{PLATE}\n{ON}"))
     relation = 1 + 1 + 1 + 7 + 1 + 7 + 1
@@ -138,7 +175,10 @@ def test_what_the_format_forces_costs_no_step() -> None:
 @pytest.mark.parametrize(
     ("wanted", "written"),
     [
-        (f"{MUG}\n<pred>on</pred><box>[[1, 2, 3, 4]]</box>", f"{MUG}\n<pred>on</pred>"),
+        (
+            f"{MUG}\n{PLATE}\n<pred>on</pred><box>[[1, 2, 3, 4]]</box>",
+            f"{MUG}\n{PLATE}\n<pred>on</pred>",
+        ),
         ("<ref>plate</ref> and", "<ref>plate</ref><box>[["),
     ],
 )

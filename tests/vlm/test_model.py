@@ -204,7 +204,7 @@ def test_an_adapter_changes_what_torch_writes(clip_folder, tmp_path) -> None:
     adapted = SceneGraphModel.load(clip_folder, runtime="torch", adapter=str(tmp_path))
     assert adapted.model_id == f"{plain.model_id}+{tmp_path.name}"
     rgb = np.full((24, 32, 3), 90, np.uint8)
-    one, other = (m._runtime.encode_image(m.preprocess(rgb)) for m in (plain, adapted))
+    one, other = (m._runtime.encode_image(m.preprocess(rgb)).tokens for m in (plain, adapted))
     assert np.array_equal(one, other)  # the tower and the projector are the base's
     inputs = np.random.default_rng(0).normal(size=(5, one.shape[-1])).astype(np.float32)
     logits = [m._runtime.prefill(inputs, 8) for m in (plain, adapted)]

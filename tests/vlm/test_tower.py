@@ -9,6 +9,7 @@ pytest.importorskip("transformers")
 
 import torch
 
+from spacesgg_ros.vlm.proposals import read_proposals
 from spacesgg_ros.vlm.tower import (
     Backbone,
     DenseDetections,
@@ -53,6 +54,10 @@ def test_tokens_are_the_peaks_near_to_far_with_their_box_and_slot(tower: SpaceSG
     slots = tokens[0, :, -20:]
     assert slots[:2].argmax(1).tolist() == [0, 1]
     assert slots.sum() == 2  # what is no likely object has no slot
+    # The weaker one's centre is (1.5, 6.5).
+    proposals = read_proposals(tokens[0].numpy(), tower.config.to_dict())
+    assert proposals == [(62, 687, 312, 937), (562, 187, 812, 437)]
+    assert read_proposals(tokens[0].numpy(), {"model_type": "clip_vision_model"}) == []
 
 
 def test_forward_gives_what_llava_asks_for(tower: SpaceSGGTower) -> None:

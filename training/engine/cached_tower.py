@@ -25,7 +25,7 @@ from spacesgg_ros.vlm.export import export_tower, make_example_pixels
 from spacesgg_ros.vlm.folder import ModelFolder
 from spacesgg_ros.vlm.manifest import ONNX_FOLDER, Manifest
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
-from spacesgg_ros.vlm.torch_runtime import TOWER_MODEL_TYPE
+from spacesgg_ros.vlm.proposals import TOWER_MODEL_TYPE
 
 from .dataset import load_pixels
 from .encoding import EncodedRows
