@@ -6,8 +6,7 @@ canonical
     What the embedded model is trained to write and ``spacesgg_ros.graph.write_graph`` writes:
     objects, one a line, then relations, one a line. Decoded in two phases: once the first
     ``<pred>`` stands, the boxes that exist are known, and relations can have no others;
-    most of a relation is then forced and costs no decoder step. Where the tower proposes boxes
-    (``proposals``), objects have those boxes, each at most once.
+    most of a relation is then forced and costs no decoder step. No relation is told twice.
 tagged
     Free prose around well-formed tags, as checkpoints trained on AS-V2 or SpaceSGG write it.
     There a relation may name a box that the text introduces later, so boxes are not tied.
@@ -28,14 +27,13 @@ from llguidance import LLMatcher, LLTokenizer
 from tokenizers import Tokenizer
 
 from spacesgg_ros.graph.predicates import DIRECTIONAL, VSD_LABELS
-from spacesgg_ros.graph.types import BoxNorm
 from spacesgg_ros.vlm.errors import ModelError
 
 _NAME = r"/[A-Za-z0-9]([A-Za-z0-9 \-]{0,38}[A-Za-z0-9])?/"
 _BELOW_999 = "/[0-9]|[1-9][0-9]|[1-8][0-9][0-9]|9[0-8][0-9]|99[0-8]/"
 _ABOVE_0 = "/[1-9][0-9]{0,2}/"
 _WRITTEN_BOX = re.compile(r"</ref><box>\[\[(\d+, \d+, \d+, \d+)\]\]</box>")
-_HALF_BOX = re.compile(r"\[\[(\d+), (\d+), (?:(\d+), )?$")
+_PART_BOX = re.compile(r"\[\[((?:\d+, ){0,3})$")
 _LAST_BOX = re.compile(r"\[\[(\d+, \d+, \d+, \d+)\]\]</box>")
 _KINDS = (
     frozenset({"on", "in"}),
@@ -44,7 +42,7 @@ _KINDS = (
 )
 """What a canonical text says at most once of an object: its support, what is over it, its
 neighbour (docs/data.md)."""
-_HALF_BOX_CHARS = len("[[999, 999, 999, ")
+_PART_BOX_CHARS = len("[[999, 999, 999, ")
 
 
 @dataclass(frozen=True)
@@ -211,24 +209,16 @@ class GrammarConstraint:
 class CanonicalConstraint(GrammarConstraint):
     """Canonical text; what is written decides what may follow.
 
-    An object takes a proposed box that no other has. A relation relates two different objects in
-    a way not told yet, and an object says once what carries it, once what is over it and once how
-    it stands to a neighbour.
+    A relation relates two different objects in a way not told yet, and an object says once what
+    carries it, once what is over it and once how it stands to a neighbour.
     """
 
-    def __init__(
-        self,
-        tokenizer: GrammarTokenizer,
-        limits: GraphLimits,
-        proposals: Sequence[BoxNorm] = (),
-    ) -> None:
-        """Args: proposals: the only boxes that objects may have; empty: any."""
+    def __init__(self, tokenizer: GrammarTokenizer, limits: GraphLimits) -> None:
         self._limits = limits
-        self._left = {", ".join(map(str, box)): None for box in proposals}
-        self._objects = 0
         self._boxes: tuple[str, ...] = ()
         self._relations: Untold | None = None
-        super().__init__(tokenizer, write_object_grammar(limits, tuple(self._left)))
+        self._candidates: Sequence[str] = ()
+        super().__init__(tokenizer, write_object_grammar(limits))
 
     def _take(self, tokens: list[int]) -> None:
         super()._take(tokens)
@@ -247,19 +237,16 @@ class CanonicalConstraint(GrammarConstraint):
             labels = self._relations.predicates(self._limits.predicates)
             return f'start: NAME "</pred><box>[["\nNAME: {_write_names(labels)}\n'
         if self._relations is None:
-            if not self._left or not tail.endswith(b"]]</box>"):
-                return None
-            self._objects += 1
-            del self._left[_LAST_BOX.findall(self.text)[-1]]
-            return write_object_grammar(self._limits, tuple(self._left), self._objects)
+            return None
         last = self.text.rpartition("<pred>")[2]
         if tail.endswith(b"</pred><box>[["):
-            subjects = self._relations.subjects(last.partition("</pred>")[0]) or self._boxes
-            return f'start: BOX "]]</box><box>[["\nBOX: {_write_boxes(subjects)}\n'
+            label = last.partition("</pred>")[0]
+            self._candidates = self._relations.subjects(label) or self._boxes
+            return f'start: BOX "]]</box><box>[["\nBOX: {_write_boxes(self._candidates)}\n'
         if tail.endswith(b"]]</box><box>[["):
             label, subject = last.partition("</pred>")[0], _LAST_BOX.findall(last)[-1]
-            targets = self._relations.targets(label, subject) or self._boxes
-            return f'start: BOX "]]</box>"\nBOX: {_write_boxes(targets)}\n'
+            self._candidates = self._relations.targets(label, subject) or self._boxes
+            return f'start: BOX "]]</box>"\nBOX: {_write_boxes(self._candidates)}\n'
         if tail.endswith(b"]]</box>"):
             self._relations.tell(last.partition("</pred>")[0], *_LAST_BOX.findall(last))
             more = self._relations.count < self._limits.max_relations
@@ -269,42 +256,33 @@ class CanonicalConstraint(GrammarConstraint):
 
     def _ban(self, logits: np.ndarray) -> np.ndarray:
         integer_ids = self._tokenizer.integer_ids
-        if self._relations is not None or integer_ids is None:
+        tail = self._bytes[-_PART_BOX_CHARS:].decode("utf-8", errors="replace")
+        part = _PART_BOX.search(tail)
+        if integer_ids is None or part is None:
             return logits
-        tail = self._bytes[-_HALF_BOX_CHARS:].decode("utf-8", errors="replace")
-        half = _HALF_BOX.search(tail)
-        if half is None:
-            return logits
-        x_min, y_min, x_max = half.groups()
-        smallest = int(x_min if x_max is None else y_min)
+        written = part[1]
         banned = logits.copy()
-        banned[integer_ids[: smallest + 1]] = -np.inf
+        if self._relations is not None:
+            # "1" begins "134", but is another coordinate.
+            boxes = [box for box in self._candidates if box.startswith(written)]
+            values = {int(box[len(written) :].partition(",")[0]) for box in boxes}
+            banned[np.delete(integer_ids, sorted(values))] = -np.inf
+            return banned
+        corner = [int(value) for value in written.split(", ")[:-1]]
+        if len(corner) > 1:
+            banned[integer_ids[: corner[len(corner) - 2] + 1]] = -np.inf
         return banned
 
 
-def write_object_grammar(limits: GraphLimits, boxes: Sequence[str] = (), written: int = 0) -> str:
-    """The objects of canonical text, up to the first ``<pred>`` if there is one.
-
-    Args:
-        boxes: the only ones allowed, as in ``"412, 640, 498, 771"``; empty: any.
-        written: objects that stand already; the grammar says what follows them.
-    """
-    room = min(limits.max_objects, written + len(boxes) if boxes or written else limits.max_objects)
-    more = room - max(1, written)
+def write_object_grammar(limits: GraphLimits) -> str:
+    """The objects of canonical text, up to the first ``<pred>`` if there is one."""
+    more = limits.max_objects - 1
     # A relation takes two objects.
     relations = ' ("\\n" "<pred>")?' if limits.max_relations else ""
-    if written:
-        start = f'("\\n" object){{0,{more}}}' if more > 0 else '""'
-        start += relations if written > 1 else ""
-    else:
-        others = f'(("\\n" object){{1,{more}}}{relations})?' if more > 0 else ""
-        start = f"SPACE? (object {others})?"
-    box = "BOX" if boxes else 'LOW ", " LOW ", " HIGH ", " HIGH'
-    known = f"BOX: {_write_boxes(boxes)}" if boxes else ""
+    others = f'(("\\n" object){{1,{more}}}{relations})?' if more else ""
     return f"""
-start: {start}
-object: "<ref>" LABEL "</ref><box>[[" {box} "]]</box>"
-{known}
+start: SPACE? (object {others})?
+object: "<ref>" LABEL "</ref><box>[[" LOW ", " LOW ", " HIGH ", " HIGH "]]</box>"
 SPACE: " "
 LABEL: {_write_names(limits.labels)}
 LOW: {_BELOW_999}

@@ -17,7 +17,7 @@ from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.folder import ModelFolder, open_folder, read_prompt_ids
 from spacesgg_ros.vlm.grammar import GraphLimits
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
-from spacesgg_ros.vlm.proposals import read_proposals
+from spacesgg_ros.vlm.proposals import read_proposals, snap_boxes
 from spacesgg_ros.vlm.runtime import Runtime, RuntimeInfo
 
 RUNTIMES = ("onnx", "torch")
@@ -166,22 +166,21 @@ class SceneGraphModel:
         """
         limits = limits or GraphLimits()
 
-        def constrain(features: np.ndarray) -> grammar.GrammarConstraint:
-            if not self.folder.is_canonical:
-                return grammar.GrammarConstraint(
-                    self._grammar_tokenizer, grammar.write_tagged_grammar(limits)
-                )
-            boxes = read_proposals(features, self.folder.vision_config)
-            return grammar.CanonicalConstraint(self._grammar_tokenizer, limits, boxes)
-
-        decoded, constraint, stages = self._decode(
-            rgb, self.graph_prompt, limits.max_tokens, constrain, should_stop
+        constraint: grammar.GrammarConstraint
+        if self.folder.is_canonical:
+            constraint = grammar.CanonicalConstraint(self._grammar_tokenizer, limits)
+        else:
+            constraint = grammar.GrammarConstraint(
+                self._grammar_tokenizer, grammar.write_tagged_grammar(limits)
+            )
+        decoded, features, stages = self._decode(
+            rgb, self.graph_prompt, limits.max_tokens, constraint, should_stop
         )
-        assert constraint is not None
         text = constraint.complete_text.strip()
+        graph = snap_boxes(parse_graph(text), read_proposals(features, self.folder.vision_config))
         return ModelGraph(
             text,
-            merge_repeats(parse_graph(text)),
+            merge_repeats(graph),
             decoded.token_ids,
             len(decoded.token_ids),
             decoded.finish_reason,
@@ -206,15 +205,12 @@ class SceneGraphModel:
             ValueError: ``rgb`` is no ``(H, W, 3)`` uint8 image, or a choice is empty.
             ModelError: the runtime failed.
         """
-        constrain = None
+        constraint = None
         if choices is not None:
-            choice = grammar.GrammarConstraint(
+            constraint = grammar.GrammarConstraint(
                 self._grammar_tokenizer, grammar.write_choice_grammar(choices)
             )
-            constrain = lambda _: choice  # noqa: E731
-        decoded, constraint, stages = self._decode(
-            rgb, prompt, max_new_tokens, constrain, should_stop
-        )
+        decoded, _, stages = self._decode(rgb, prompt, max_new_tokens, constraint, should_stop)
         if constraint is not None:
             text = constraint.complete_text
         else:
@@ -239,10 +235,10 @@ class SceneGraphModel:
         rgb: np.ndarray,
         prompt: str,
         max_tokens: int,
-        constrain: Callable[[np.ndarray], grammar.GrammarConstraint] | None,
+        constraint: grammar.GrammarConstraint | None,
         should_stop: Callable[[], bool] | None,
-    ) -> tuple[decoding.Decoded, grammar.GrammarConstraint | None, dict[str, float]]:
-        """``constrain`` makes the constraint of what the tower made of the image."""
+    ) -> tuple[decoding.Decoded, np.ndarray, dict[str, float]]:
+        """Also returns what the tower made of the image, ``(tokens, channels)``."""
         clock = _StageClock()
         pixels = self._preprocessor(rgb)
         clock.note("preprocess")
@@ -258,18 +254,16 @@ class SceneGraphModel:
         max_tokens = min(max_tokens, room)
         logits = self._runtime.prefill(inputs, reserve=max_tokens)
         clock.note("prefill")
-        constraint = None
-        if constrain is None:
+        if constraint is None:
             decoded = decoding.decode_freely(
                 self._runtime, self._embeddings, logits, self._eos_ids, max_tokens, should_stop
             )
         else:
-            constraint = constrain(image.features)
             decoded = decoding.decode_constrained(
                 self._runtime, self._embeddings, logits, constraint, max_tokens, should_stop
             )
         clock.note("decode")
-        return decoded, constraint, clock.finish()
+        return decoded, image.features, clock.finish()
 
     def _embed_prompt(self, prompt: str, image: np.ndarray) -> np.ndarray:
         """``(S, hidden)``: the prompt's embeddings with the image's tokens in their place."""

@@ -1,24 +1,39 @@
 """Boxes that the object-token tower proposes, read back from its tokens.
 
-The embedded model's tower (``vlm/tower.py``) puts the box of every peak into the peak's token.
-A decoder that may only write those boxes cannot blur two objects into one, nor list one twice.
+The embedded model's tower (``vlm/tower.py``) puts the box of every peak into the peak's token, and
+measures it better than the decoder writes it digit by digit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from spacesgg_ros.graph.boxes import BOX_SCALE, box_iou
-from spacesgg_ros.graph.types import BoxNorm
+from spacesgg_ros.graph.types import BoxNorm, TextGraph
 
 TOWER_MODEL_TYPE = "spacesgg_tower"
 _SCORE_GAIN = 4.0
 """The tower multiplies class scores by this."""
 _LEAST_SCORE = 0.1
 _SAME_OBJECT_IOU = 0.6
+_SNAP_IOU = 0.5
+
+
+def snap_boxes(graph: TextGraph, proposals: Sequence[BoxNorm]) -> TextGraph:
+    """``graph`` with each box replaced by the proposal it overlaps most, by IoU 0.5 at least."""
+    if not proposals or not graph.objects:
+        return graph
+    overlap = box_iou(np.array([o.box for o in graph.objects], float), np.array(proposals, float))
+    best = overlap.argmax(1)
+    objects = [
+        replace(o, box=proposals[best[k]]) if overlap[k, best[k]] >= _SNAP_IOU else o
+        for k, o in enumerate(graph.objects)
+    ]
+    return replace(graph, objects=tuple(objects))
 
 
 def read_proposals(features: np.ndarray, vision_config: Mapping[str, Any]) -> list[BoxNorm]:

@@ -137,27 +137,14 @@ def test_well_formed_tagged_text_is_not_changed(text: str) -> None:
     assert decoded.finish_reason == "eos"
 
 
-def test_objects_take_proposed_boxes_each_once() -> None:
-    proposals = [(412, 640, 498, 771), (0, 700, 999, 930)]
-    constraint = CanonicalConstraint(GRAMMAR, GraphLimits(max_relations=0), proposals)
-    decode(reciting(f"{MUG}\n{MUG}\n{MUG}"), constraint)
-    graph = parse_graph(constraint.complete_text)
-    assert [o.box for o in graph.objects] == proposals
-    assert [o.label for o in graph.objects] == ["coffee mug", "coffee mug"]
-
-
 @settings(deadline=None, max_examples=25)
-@given(seed=st.integers(0, 10**6), count=st.integers(0, 5), eos=st.sampled_from([-9.0, 3.0]))
-def test_relations_are_of_two_objects_and_told_once(seed: int, count: int, eos: float) -> None:
-    proposals = [(k, k, 500 + k, 600 + k) for k in range(count)]
+@given(seed=st.integers(0, 10**6), eos=st.sampled_from([-9.0, 3.0]))
+def test_relations_are_of_two_objects_and_told_once(seed: int, eos: float) -> None:
     limits = GraphLimits(max_objects=5, max_relations=9, predicates=VSD_LABELS)
-    constraint = CanonicalConstraint(GRAMMAR, limits, proposals)
+    constraint = CanonicalConstraint(GRAMMAR, limits)
     decode(raving(seed, eos), constraint)
     graph = parse_graph(constraint.complete_text)
     assert not graph.issues
-    if count:
-        boxes = [o.box for o in graph.objects]
-        assert len(boxes) == len(set(boxes)) and set(boxes) <= set(proposals)
     pairs = [(r.subject, r.object) for r in graph.relations]
     assert all(subject != target for subject, target in pairs)
     assert len(pairs) == len(set(pairs))

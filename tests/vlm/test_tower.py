@@ -9,7 +9,8 @@ pytest.importorskip("transformers")
 
 import torch
 
-from spacesgg_ros.vlm.proposals import read_proposals
+from spacesgg_ros.graph.types import TextGraph, TextObject
+from spacesgg_ros.vlm.proposals import read_proposals, snap_boxes
 from spacesgg_ros.vlm.tower import (
     Backbone,
     DenseDetections,
@@ -58,6 +59,12 @@ def test_tokens_are_the_peaks_near_to_far_with_their_box_and_slot(tower: SpaceSG
     proposals = read_proposals(tokens[0].numpy(), tower.config.to_dict())
     assert proposals == [(62, 687, 312, 937), (562, 187, 812, 437)]
     assert read_proposals(tokens[0].numpy(), {"model_type": "clip_vision_model"}) == []
+
+
+def test_boxes_snap_to_what_the_tower_measured() -> None:
+    mug, far = TextObject(("mug",), (60, 690, 320, 930)), TextObject(("cup",), (0, 0, 9, 9))
+    snapped = snap_boxes(TextGraph((mug, far)), [(62, 687, 312, 937), (562, 187, 812, 437)])
+    assert [o.box for o in snapped.objects] == [(62, 687, 312, 937), (0, 0, 9, 9)]
 
 
 def test_forward_gives_what_llava_asks_for(tower: SpaceSGGTower) -> None:
