@@ -53,15 +53,15 @@ def build(
     generator: Annotated[
         GeneratorName, typer.Option(help="who writes desc, qa and conv")
     ] = GeneratorName.TEMPLATE,
-    url: Annotated[str, typer.Option(help="openai: base address of the server")] = "",
+    endpoint: Annotated[str, typer.Option(help="openai: base address of the server")] = "",
     model: Annotated[str, typer.Option(help="openai: model as the server names it")] = "",
     cache: Annotated[
         Path | None, typer.Option(help="openai: file that keeps answers; default: in OUT")
     ] = None,
-    most_requests: Annotated[
+    max_requests: Annotated[
         int | None, typer.Option(min=0, help="openai: stop after so many requests")
     ] = None,
-    most_tokens: Annotated[
+    max_total_tokens: Annotated[
         int | None, typer.Option(min=0, help="openai: stop after so many tokens")
     ] = None,
     key_variable: Annotated[
@@ -109,15 +109,15 @@ def build(
     try:
         chosen = Generator()
         if generator is GeneratorName.OPENAI:
-            endpoint = EndpointConfig(
-                url,
+            server = EndpointConfig(
+                endpoint,
                 model,
                 cache=(cache or out / "answers.db").resolve(),
-                budget=Budget(most_requests, most_tokens),
+                budget=Budget(max_requests, max_total_tokens),
                 key_variable=key_variable,
             )
-            settings = {"name": "openai", "model": model, "temperature": endpoint.temperature}
-            chosen = Generator(partial(OpenAIGenerator, endpoint), settings, copies)
+            settings = {"name": "openai", "model": model, "temperature": server.temperature}
+            chosen = Generator(partial(OpenAIGenerator, server), settings, copies)
         config = BuildConfig(
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
             seed=seed,

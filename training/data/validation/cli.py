@@ -50,6 +50,11 @@ def validate(
     output.print(table)
     if report.reasons:
         output.print(rejected_table(report.reasons, title="rejected"))
+    if not summary["good"]:
+        raise InputError(
+            f"none of {summary['rows']} rows of {rows} is good; is {against} the set they were "
+            "made from, and measured (`spacesgg data measure`)?"
+        )
     output.print(
         f"{summary['good']} of {summary['rows']} rows are good: {out / GOOD}; the others: "
         f"{out / REJECTED}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ class ValidationReport:
             },
             "reasons": dict(self.reasons),
         }
+
+
+def _rebase(image: str, old: Path, new: Path) -> str:
+    """The same picture, named from another folder."""
+    return Path(os.path.relpath(old.resolve() / image, new.resolve())).as_posix()
 
 
 def validate_file(
@@ -94,7 +100,7 @@ def validate_file(
                     continue
                 first[key] = row.id
                 good[row.task] += 1
-                yield row
+                yield replace(row, image=_rebase(row.image, rows.parent, out))
 
     out.mkdir(parents=True, exist_ok=True)
     write_rows(out / GOOD, keep())

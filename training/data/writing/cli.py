@@ -101,7 +101,7 @@ def write(
             seed=seed,
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
             turns=turns,
-            images=_image_folder(root or measured.parent, out),
+            images=_image_folder(measured, root or measured.parent, out),
         )
         if generator == "openai":
             budget = Budget(max_requests, max_total_tokens, max_cost, price_read, price_written)
@@ -143,7 +143,17 @@ def _check_set(measured: Path, out: Path) -> None:
         raise InputError(f"--out {out} is the set itself; name another file")
 
 
-def _image_folder(root: Path, out: Path) -> str:
+def _image_folder(measured: Path, root: Path, out: Path) -> str:
+    """From OUT's folder to the pictures'; warns if the first picture is not there."""
+    from spacesgg_ros.training.data.grounded import GroundedImage
+    from spacesgg_ros.training.data.sources.files import file_exists, read_grounded
+
+    first = next((g for g in read_grounded(measured) if isinstance(g, GroundedImage)), None)
+    if first is not None and not file_exists(root, first.image):
+        messages.print(
+            f"{root} has no picture {first.image}: the rows will name one that is not there. "
+            f"--root DIR says what paths in {measured.name} are relative to."
+        )
     return Path(os.path.relpath(root.resolve(), out.resolve().parent)).as_posix()
 
 
