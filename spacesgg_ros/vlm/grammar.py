@@ -12,7 +12,7 @@ tagged
     There a relation may name a box that the text introduces later, so boxes are not tied.
 
 A constraint never changes a token that already fits: decoding under it equals free greedy
-decoding wherever that is well-formed.
+decoding wherever that is well-formed and, in canonical text, tells no relation twice.
 """
 
 from __future__ import annotations
