@@ -22,7 +22,8 @@ def test_a_file_is_split_into_good_and_rejected(tmp_path, image, row):
     arguments = [str(tmp_path / "rows.jsonl"), "--against", str(tmp_path / "set.jsonl")]
     result = CliRunner().invoke(make_app(), ["data", "validate", *arguments, "--out", str(out)])
     assert result.exit_code == 0, result.output
-    assert [r.id for r in read_rows(out / "good.jsonl")] == ["r"]
+    (kept,) = read_rows(out / "good.jsonl")
+    assert (kept.id, kept.image) == ("r", f"../{good['image']}")  # named from the new folder
     rejected = [json.loads(line) for line in (out / "rejected.jsonl").open()]
     assert {Rejected.from_dict(r).id: r["reason"] for r in rejected} == {
         "bad": "claim contradicts the geometry",
@@ -40,3 +41,15 @@ def test_rows_are_not_overwritten(tmp_path):
     rows.write_text("")
     arguments = ["data", "validate", str(rows), "--against", str(rows), "--out", str(tmp_path)]
     assert CliRunner().invoke(make_app(), arguments).exit_code != 0
+
+
+def test_a_set_that_proves_no_row_is_an_error(tmp_path, image, row):
+    wrong = row("caption", ("Describe the picture.", "The mug is right of the bowl.")).to_dict()
+    (tmp_path / "rows.jsonl").write_text(json.dumps(wrong))
+    (tmp_path / "set.jsonl").write_text(json.dumps(image.to_dict()) + "\n")
+    arguments = [str(tmp_path / "rows.jsonl"), "--against", str(tmp_path / "set.jsonl")]
+    result = CliRunner().invoke(
+        make_app(), ["data", "validate", *arguments, "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code != 0
+    assert "data measure" in str(result.exception)
