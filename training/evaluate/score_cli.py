@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from spacesgg_ros.cli.console import InputError, messages
 
+from ..data.input_files import check_input, check_output
 from .psg import cli as psg_cli
 
 if TYPE_CHECKING:
@@ -30,7 +31,16 @@ _MOST_REASONS = 5
 ANSWERS_FILE, PREDICTIONS_FILE = "answers.jsonl", "predictions.jsonl"
 
 AnswersOption = Annotated[
-    Path | None, typer.Option(help='answers: {"question_id", "text"} a line, as LLaVA writes them')
+    Path | None,
+    typer.Option(
+        callback=check_input, help='answers: {"question_id", "text"} a line, as LLaVA writes them'
+    ),
+]
+TrainOption = Annotated[
+    Path | None,
+    typer.Option(
+        callback=check_input, help="other such file, to learn the pixel-free baseline from"
+    ),
 ]
 ModelOption = Annotated[
     str, typer.Option(help="instead of a file: ask this folder, hub id or 'embedded'")
@@ -44,7 +54,8 @@ ThreadsOption = Annotated[int, typer.Option(min=0, help="of the model; 0: one a 
 LimitOption = Annotated[int | None, typer.Option(min=1, help="at most so many, from the start")]
 NameOption = Annotated[str, typer.Option(help="what the result is called; default: model or file")]
 OutOption = Annotated[
-    Path | None, typer.Option(help="folder for report.md, result.json and pictures")
+    Path | None,
+    typer.Option(callback=check_output, help="folder for report.md, result.json and pictures"),
 ]
 
 
@@ -63,15 +74,16 @@ def _group() -> None:
 
 
 def spatial(
-    questions: Annotated[Path, typer.Option(help="JSONL: id, image, question, answer, ...")],
+    questions: Annotated[
+        Path, typer.Option(callback=check_input, help="JSONL: id, image, question, answer, ...")
+    ],
     answers: AnswersOption = None,
     model: ModelOption = "",
     truth: Annotated[
-        Path | None, typer.Option(help="right answers, where the questions have none")
+        Path | None,
+        typer.Option(callback=check_input, help="right answers, where the questions have none"),
     ] = None,
-    train: Annotated[
-        Path | None, typer.Option(help="other questions, to learn the pixel-free baseline from")
-    ] = None,
+    train: TrainOption = None,
     images: ImagesOption = None,
     choose: ChooseOption = False,
     precision: PrecisionOption = "auto",
@@ -107,12 +119,15 @@ def spatial(
 
 
 def vsd(
-    rows: Annotated[Path, typer.Option(help="instruction rows of vsd-classify, -describe, -open")],
+    rows: Annotated[
+        Path,
+        typer.Option(
+            callback=check_input, help="instruction rows of vsd-classify, -describe, -open"
+        ),
+    ],
     answers: AnswersOption = None,
     model: ModelOption = "",
-    train: Annotated[
-        Path | None, typer.Option(help="training rows, to learn the pixel-free baseline from")
-    ] = None,
+    train: TrainOption = None,
     images: ImagesOption = None,
     choose: ChooseOption = True,
     tokenizer: Annotated[str, typer.Option(help="auto, ptb (Java) or plain")] = "auto",
@@ -154,14 +169,21 @@ def vsd(
 
 def detection(
     truth: Annotated[
-        list[Path], typer.Option(help="COCO .json, grounded set .jsonl, or shards .tar; repeatable")
+        list[Path],
+        typer.Option(
+            callback=check_input, help="COCO .json, grounded set .jsonl, or shards .tar; repeatable"
+        ),
     ],
     predictions: Annotated[
-        Path | None, typer.Option(help="COCO results .json, or JSONL with labels and box_px")
+        Path | None,
+        typer.Option(
+            callback=check_input, help="COCO results .json, or JSONL with labels and box_px"
+        ),
     ] = None,
     model: ModelOption = "",
     train: Annotated[
-        list[Path] | None, typer.Option(help="training truth, for the pixel-free baseline")
+        list[Path] | None,
+        typer.Option(callback=check_input, help="training truth, for the pixel-free baseline"),
     ] = None,
     images: ImagesOption = None,
     precision: PrecisionOption = "auto",
@@ -186,6 +208,7 @@ def detection(
     if guessed is not None and predictions is not None:
         _tell_bad(predictions, guessed)
         boxes: Sequence[Any] = guessed.items
+        _check_fit(predictions, [b.id for b in boxes], [t.id for t in those], "image")
         settings |= {"predictions": predictions.name, "bad predictions": guessed.reasons}
     else:
         from .scoring.asking import find_boxes
@@ -194,7 +217,7 @@ def detection(
         found = find_boxes(loaded, those, images or truth[0].parent)
         pairs = _track(found, len(those), f"boxes of {loaded.model_id}")
         boxes = [image for image, _ in pairs]
-        problems = _count(problem for _, problem in pairs)
+        problems = _count_problems([problem for _, problem in pairs], "image")
         settings |= {"model": loaded.model_id, "scores": "all 1", "problems": problems}
         if out is not None:
             write_predictions(out / PREDICTIONS_FILE, boxes)
@@ -210,7 +233,10 @@ def compare(
     a: Annotated[Path, typer.Argument(help="result.json, or the folder it is in")],
     b: Annotated[Path, typer.Argument(help="the other")],
     out: Annotated[
-        Path | None, typer.Option(help="folder for report.md, comparison.json and a picture")
+        Path | None,
+        typer.Option(
+            callback=check_output, help="folder for report.md, comparison.json and a picture"
+        ),
     ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="draws of the bootstrap")] = 1000,
 ) -> None:
@@ -259,22 +285,19 @@ def _get_answers(
         with _input_errors():
             read = read_answers(file)
         _tell_bad(file, read)
-        return dict(read.items), {"answers": file.name, "bad answers": read.reasons}
+        strangers = _check_fit(
+            file, [k for k, _ in read.items], [p.id for p in prompts], "question"
+        )
+        noted = {"bad answers": read.reasons, "answers to no question": strangers}
+        return dict(read.items), {"answers": file.name} | noted
     loaded = _load(model, precision, threads)
     asked = _track(ask_model(loaded, prompts, images), len(prompts), f"asking {loaded.model_id}")
+    problems = _count_problems([answer.problem for answer in asked], "question")
     said = {answer.id: answer.text for answer in asked if not answer.problem}
-    if not said:
-        problem = asked[0].problem if asked else "no question"
-        raise InputError(f"no question could be asked; the first: {problem}")
     if out is not None:
         write_answers(out / ANSWERS_FILE, said, loaded.model_id)
-    info = loaded.runtime_info
-    problems = _count(answer.problem for answer in asked)
-    return said, {
-        "model": loaded.model_id,
-        "precision": info.precision,
-        "problems": problems,
-    }
+    precision = loaded.runtime_info.precision
+    return said, {"model": loaded.model_id, "precision": precision, "problems": problems}
 
 
 def _load(model: str, precision: str, threads: int) -> SceneGraphModel:
@@ -288,10 +311,41 @@ def _track(items: Iterator[Any], total: int, title: str) -> list[Any]:
         return list(progress.track(items, total=total, description=title))
 
 
-def _count(problems: Iterator[str]) -> dict[str, int]:
+def _count_problems(problems: Sequence[str], noun: str) -> dict[str, int]:
+    """Of what a model was asked: how often it could not be, by reason ("": it could).
+
+    Raises:
+        InputError: it never could.
+    """
     from collections import Counter
 
-    return dict(Counter(problem for problem in problems if problem).most_common())
+    counts = Counter(problem for problem in problems if problem)
+    failed = sum(counts.values())
+    if failed:
+        told = f"the first: {next(iter(counts))}; --images names the folder of the pictures"
+        if failed == len(problems):
+            raise InputError(f"no {noun} could be asked about; {told}")
+        messages.print(f"[yellow]{failed} of {len(problems)} {noun}s not asked about,[/] ", end="")
+        messages.print(told, markup=False, highlight=False, soft_wrap=True)
+    return dict(counts.most_common())
+
+
+def _check_fit(file: Path, said: Sequence[str], scored: Sequence[str], noun: str) -> int:
+    """How many predictions are of nothing that is scored; tells of the first.
+
+    Raises:
+        InputError: all of them are.
+    """
+    from .scoring.reading import find_strangers
+
+    with _input_errors():
+        strangers = find_strangers(file, said, dict.fromkeys(scored), noun)
+    if strangers:
+        first = ", ".join(map(repr, strangers[:_MOST_REASONS]))
+        told = f"{file.name}: {len(strangers)} of {len(said)} fit no {noun} that is scored: {first}"
+        more = ", ..." if len(strangers) > _MOST_REASONS else ""
+        messages.print(f"{told}{more}", style="yellow", markup=False, highlight=False)
+    return len(strangers)
 
 
 def _name(file: Path | None, model: str) -> str:

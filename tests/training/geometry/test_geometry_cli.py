@@ -81,6 +81,10 @@ def test_measure_gives_the_same_bytes_in_two_processes(grounded: Path, tmp_path:
         (("measure", "{set}.gone", "--out", "x.jsonl"), "no grounded set"),
         (("measure", "{set}", "--out", "{set}"), "is the set itself"),
         (("measure", "{set}", "--out", "x.jsonl", "--root", "/no/such"), "no folder"),
+        (
+            ("measure", "{set}", "--out", "x.jsonl", "--device", "cuda"),
+            "--device: of the estimator",
+        ),
         (("points", "{set}", "--out", "x", "--format", "obj"), "--format is ply or npz"),
         (("points", "{set}", "--out", "x", "--frame", "map"), "--frame is camera or world"),
         (("points", "{set}", "--out", "{folder}/x", "--frame", "world"), "gave a cloud"),
@@ -119,3 +123,27 @@ def test_points_keep_the_grid_and_go_to_the_world(world, tmp_path: Path):
     with np.load(tmp_path / "c" / "one.npz") as arrays:
         assert arrays["xyz"].shape == (120, 160, 3)
         assert arrays["xyz"][30, 30, 2] == 6.0
+
+
+def test_points_say_of_how_many_the_camera_is_assumed(world, tmp_path: Path):
+    one = world.image(THINGS)
+    images = [one, replace(one, id="two", camera=None)]
+    write_grounded(world.root / "set.jsonl", images)
+
+    result = run("points", world.root / "set.jsonl", "--out", tmp_path / "c")
+
+    assert result.exit_code == 0, result.output
+    assert "1 clouds are of a camera" in " ".join(result.output.split())
+    assert len(list((tmp_path / "c").glob("*.ply"))) == 2
+
+
+def test_a_measured_set_stays_where_nothing_could_be_measured(world, tmp_path: Path):
+    out = tmp_path / "measured.jsonl"
+    out.write_text("before")
+    write_grounded(world.root / "set.jsonl", [world.image(THINGS, depth=None)])
+
+    result = run("measure", world.root / "set.jsonl", "--out", out, "--jobs", 1)
+
+    assert isinstance(result.exception, InputError) and "not written" in str(result.exception)
+    assert out.read_text() == "before"
+    assert "no depth" in (tmp_path / "measured.rejected.jsonl").read_text()

@@ -139,7 +139,6 @@ def test_colours_are_red_first(world):
 @pytest.mark.parametrize(
     ("changes", "in_world", "reason"),
     [
-        ({"camera": None}, False, "no intrinsics"),
         ({}, True, "no pose"),
         ({"camera_to_world": ((1.0, 0.0), (0.0, 1.0))}, True, "bad pose"),
         ({"camera_to_world": tuple(map(tuple, 2 * np.eye(4)))}, True, "bad pose"),
@@ -158,3 +157,12 @@ def test_a_pose_is_read_as_it_is(world):
     pose = tuple(map(tuple, np.eye(4)))
 
     assert (pose_matrix(world.image([], camera_to_world=pose)) == np.eye(4)).all()
+
+
+def test_without_intrinsics_the_camera_is_sixty_degrees_wide(world):
+    seen = make_cloud(world.image([], camera=None), world.root).xyz
+
+    # The picture's edges are half a pixel beyond the outermost points: 2 tan(30 deg) apart.
+    row = seen[60]
+    width = (row[-1, 0] - row[0, 0]) * len(row) / (len(row) - 1) / row[0, 2]
+    assert width == pytest.approx(2 * np.tan(np.radians(30)), rel=1e-4)

@@ -7,8 +7,10 @@ import pytest
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.cli.main import main
 from spacesgg_ros.training.data.rejected import count_reasons
+from spacesgg_ros.training.evaluate.psg.frequency import load_frequencies
 from spacesgg_ros.training.evaluate.psg.predcls import read_pair_answers, read_pair_questions
 from spacesgg_ros.training.evaluate.psg.records import read_answers, read_questions
+from spacesgg_ros.training.evaluate.psg.synonyms import read_synonyms
 from spacesgg_ros.training.evaluate.psg.truth import read_predictions
 
 BOX_A, BOX_B = [0, 0, 10, 10], [20, 0, 30, 10]
@@ -178,6 +180,29 @@ def test_masks_are_asked_for_where_they_are_missing(tmp_path, capsys) -> None:
     assert run("score", "psg-recall", "--truth", truth, "--predictions", predictions,
                "--masks") == 3  # fmt: skip
     assert "--panoptic" in capsys.readouterr().err
+
+
+def test_truth_without_a_relation_is_refused(tmp_path, capsys) -> None:
+    thing = {"label": "mug", "box_px": [0, 0, 4, 4]}
+    image = {"id": "7", "image": "7.jpg", "width": 8, "height": 8, "objects": [thing]}
+    truth = write(tmp_path / "t.jsonl", [{**image, "relations": []}])
+    predictions = write(tmp_path / "p.jsonl", [{"image_id": "7", "objects": [], "relations": []}])
+    assert run("score", "psg-recall", "--truth", truth, "--predictions", predictions) == 3
+    assert "has a relation" in capsys.readouterr().err
+    assert run("score", "psg-frequency", truth, "--out", tmp_path / "f.json") == 3
+    with pytest.raises(InputError, match="all empty"):
+        read_questions(write(tmp_path / "q.jsonl", [{**QUESTION, "relation_tuples": []}]))
+    pair = {"question_id": 1, "image": "a", "subj": "man", "obj": "dog", "correct_option": []}
+    with pytest.raises(InputError, match="always empty"):
+        read_pair_questions(write(tmp_path / "pq.jsonl", [pair]))
+
+
+@pytest.mark.parametrize("content", ["hello", "{}", "[]"])
+def test_tables_of_nothing_are_refused(tmp_path, content) -> None:
+    (tmp_path / "table").write_text(content)
+    for read in (load_frequencies, read_synonyms):
+        with pytest.raises(InputError, match="no table of"):
+            read(tmp_path / "table")
 
 
 def test_predcls_command_adds_the_published_columns_when_asked(tmp_path) -> None:

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from spacesgg_ros.bench.held_out import SHARD
 from spacesgg_ros.cli.console import InputError
+from spacesgg_ros.training.data.geometry import estimator
+from spacesgg_ros.training.data.geometry.errors import GeometryError
 from spacesgg_ros.training.data.grounded import GroundedError
 from spacesgg_ros.training.data.rows import read_rows
 from spacesgg_ros.training.data.running import cli
@@ -27,6 +29,8 @@ from spacesgg_ros.training.data.running.run import run_pipeline
 from spacesgg_ros.training.data.running.shards import ShardSource
 from spacesgg_ros.training.data.sources.files import write_grounded
 from spacesgg_ros.training.data.sources.rendered import read_rendered
+from spacesgg_ros.training.data.writing import cli as write_cli
+from spacesgg_ros.training.data.writing.options import MODEL_OPTIONS
 
 
 def build(source, out, config=BuildConfig(), limit=3, chunk=2):  # noqa: B008
@@ -160,7 +164,12 @@ def run():
     app = typer.Typer()
     cli.register(app)
     app.callback()(lambda: None)
-    return lambda *words: CliRunner().invoke(app, ["build", *map(str, words)])
+
+    def invoke(*words):
+        return CliRunner().invoke(app, ["build", *map(str, words)])
+
+    invoke.app = app
+    return invoke
 
 
 def test_the_command_says_what_it_made_and_where(run, tmp_path):
@@ -175,7 +184,7 @@ def test_the_command_says_what_it_made_and_where(run, tmp_path):
     [
         (["--formats", "poem"], "unknown formats"),
         (["--root", "."], "--root is for a grounded set"),
-        (["--generator", "openai"], "a URL like"),
+        (["--generator", "openai"], "needs --model"),
         (["--split", "none"], "no shards"),
     ],
 )
@@ -183,6 +192,78 @@ def test_unusable_options_are_input_errors(run, tmp_path, words, said):
     source = SHARD.parent if "--split" in words else SHARD
     result = run(source, "--out", tmp_path / "out", "--jobs", 1, "--limit", 1, *words)
     assert isinstance(result.exception, InputError) and said in str(result.exception)
+
+
+OPENAI = ["--generator", "openai", "--model", "m"]
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (
+            ["--endpoint", "http://x/v1", "--key-file", "k"],
+            "--endpoint, --key-file: for a language",
+        ),
+        (["--max-cost", "1"], "add --generator openai"),
+        ([*OPENAI, "--formats", "vsd"], "--generator: --formats has none of desc, qa, conv"),
+        (["--copies", "1"], "--copies: for --runner ray"),
+        (["--address", "auto"], "--address: for --runner ray"),
+        (["--runner", "ray", "--copies", "2"], "--copies: of a model"),
+        (["--runner", "ray", "--address", "auto", "--jobs", "2"], "--jobs: a running cluster"),
+        (["--device", "cuda"], "--device: of the depth model"),
+        (["--split", "train"], "--split: for a folder of rendered shards"),
+        ([*OPENAI, "--max-cost", "1"], "price"),
+        ([*OPENAI, "--key-variable", "NO_SUCH_KEY"], "NO_SUCH_KEY"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(run, tmp_path, words, said):
+    result = run(SHARD, "--out", tmp_path / "out", *words)
+    assert isinstance(result.exception, InputError) and said in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_address_of_the_environment_does_not_stop_a_local_run(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    words = ["--jobs", 1, "--limit", 1, "--formats", "vsd"]
+    assert run(SHARD, "--out", tmp_path / "out", *words).exit_code == 0
+
+
+def test_a_set_of_which_a_split_is_asked_is_refused(run, set_without_depth, tmp_path):
+    result = run(set_without_depth, "--out", tmp_path / "out", "--split", "train")
+    assert isinstance(result.exception, InputError) and "set.jsonl is one file" in str(
+        result.exception
+    )
+
+
+def test_the_options_of_the_language_model_are_those_of_data_write(run):
+    app = typer.Typer()
+    write_cli.register(app)
+    app.callback()(lambda: None)
+    commands = {
+        c.name: c for a in (app, run.app) for c in typer.main.get_command(a).commands.values()
+    }
+    found = [
+        [(p.name, p.opts, p.default) for p in commands[name].params if p.name in MODEL_OPTIONS]
+        for name in ("build", "write")
+    ]
+    assert found[0] == found[1] and len(found[0]) == len(MODEL_OPTIONS)
+
+
+def test_an_estimator_that_cannot_be_loaded_is_found_before_the_run(run, tmp_path, monkeypatch):
+    def load(*options):
+        raise GeometryError("no depth model", f"no depth model at {options[0]}")
+
+    monkeypatch.setattr(estimator, "load_estimator", load)
+    result = run(SHARD, "--out", tmp_path / "out", "--estimator", "gone")
+    assert isinstance(result.exception, InputError) and "at gone" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stub_is_said_to_be_no_model(run, set_without_depth, tmp_path):
+    words = ["--jobs", 1, "--formats", "desc", "--estimator", "stub"]
+    result = run(set_without_depth, "--out", tmp_path / "out", *words)
+    assert result.exit_code == 0, result.output
+    assert "no depth model" in result.output
 
 
 def test_a_set_without_a_row_is_an_error(run, set_without_depth, tmp_path):

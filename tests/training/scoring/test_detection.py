@@ -162,8 +162,10 @@ def test_predictions_are_read_as_they_are_written(tmp_path: Path) -> None:
     images = (ImageBoxes("a", (LabelledBox("mug", (1.0, 2.0, 3.0, 4.5), 0.25),)),)
     write_predictions(tmp_path / "p.jsonl", images)
     assert read_predictions(tmp_path / "p.jsonl").items == images
-    (tmp_path / "p.jsonl").write_text('{"id": 1, "objects": [{"label": "m", "box_px": [3, 1, 1]}]}')
-    assert len(read_predictions(tmp_path / "p.jsonl").bad) == 1
+    with (tmp_path / "p.jsonl").open("a") as file:
+        file.write('{"id": 1, "objects": [{"label": "m", "box_px": [3, 1, 1]}]}')
+    read = read_predictions(tmp_path / "p.jsonl")
+    assert (read.items, len(read.bad)) == (images, 1)
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.txt", ""), ("a.json", "[]"), ("a.tar", "no")])

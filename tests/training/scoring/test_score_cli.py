@@ -16,6 +16,13 @@ from spacesgg_ros.training.evaluate import score_cli
 from spacesgg_ros.training.evaluate.scoring.asking import Prompt, ask_model
 from spacesgg_ros.vlm import ModelAnswer, ModelGraph
 
+VSD_ROW = {
+    "id": "r", "image": "a.png", "width": 8, "height": 8, "task": "vsd-classify",
+    "conversations": [
+        {"from": "human", "value": "<image>\nHow?"}, {"from": "gpt", "value": "behind"},
+    ],
+}  # fmt: skip
+
 
 class FakeModel:
     """Says a fixed text, or writes one mug that fills a square picture."""
@@ -110,12 +117,7 @@ def test_a_model_finds_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_vsd_rows_are_scored(tmp_path: Path) -> None:
-    turns = [
-        {"from": "human", "value": "<image>\nHow?"},
-        {"from": "gpt", "value": "behind"},
-    ]
-    row = {"id": "r", "image": "a.png", "width": 8, "height": 8, "task": "vsd-classify"}
-    rows = _lines(tmp_path / "rows.jsonl", [row | {"conversations": turns}])
+    rows = _lines(tmp_path / "rows.jsonl", [VSD_ROW])
     answers = _lines(tmp_path / "a.jsonl", [{"question_id": "r", "text": "at the back of"}])
     out = tmp_path / "out"
     assert _run("vsd", "--rows", rows, "--answers", answers, "--out", out) == 0
@@ -139,6 +141,79 @@ def test_unusable_input_ends_with_its_exit_code(
 ) -> None:
     monkeypatch.chdir(questions.parent)
     assert _run(*arguments) == ExitCode.BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("spatial", "--questions", "q.jsonl", "--answers", "x.jsonl"), "first id is '77'"),
+        (("spatial", "--questions", "q.jsonl", "--answers", "text.jsonl"), "holds no answer"),
+        (
+            ("spatial", "--questions", "q.jsonl", "--answers", "none.jsonl"),
+            "--answers: there is no",
+        ),
+        (("spatial", "--questions", "q.jsonl", "--answers", "empty.jsonl"), "is empty"),
+        (("spatial", "--questions", ".", "--answers", "x.jsonl"), "is a folder"),
+        (
+            ("spatial", "--questions", "q.jsonl", "--answers", "x.jsonl", "--truth", "x.jsonl"),
+            "x.jsonl fits no question",
+        ),
+        (("vsd", "--rows", "r.jsonl", "--answers", "x.jsonl"), "fits no question"),
+        (("detection", "--truth", "t.jsonl", "--predictions", "p.jsonl"), "fits no image"),
+        (("detection", "--truth", "t.jsonl", "--predictions", "text.jsonl"), "holds no prediction"),
+        (("detection", "--truth", "text.jsonl", "--predictions", "p.jsonl"), "no image in"),
+        (("compare", "text.jsonl", "text.jsonl"), "no result of"),
+        (("compare", ".", "."), "result.json"),
+        (
+            ("spatial", "--questions", "q.jsonl", "--answers", "x.jsonl", "--out", "q.jsonl"),
+            "name a folder",
+        ),
+    ],
+)
+def test_files_that_fit_nothing_are_refused_by_name(
+    questions: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    told: str,
+) -> None:
+    monkeypatch.chdir(questions.parent)
+    _lines(Path("x.jsonl"), [{"question_id": 77, "text": "behind"}])
+    _lines(Path("r.jsonl"), [VSD_ROW])
+    box = {"label": "mug", "box_px": [0, 0, 4, 4]}
+    _lines(Path("p.jsonl"), [{"id": "other", "objects": [box]}])
+    image = {"id": "g", "image": "a.png", "width": 8, "height": 8, "objects": [box]}
+    _lines(Path("t.jsonl"), [image | {"relations": []}])
+    Path("text.jsonl").write_text("hello\n")
+    Path("empty.jsonl").write_text("")
+    assert _run(*arguments) == ExitCode.BAD_INPUT
+    said = capsys.readouterr().err
+    assert told in said and "Errno" not in said
+
+
+def test_answers_to_other_questions_are_counted_and_named(
+    tmp_path: Path, questions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = _lines(tmp_path / "x.jsonl", [{"question_id": k, "text": "behind"} for k in (77, 1)])
+    out = tmp_path / "out"
+    assert _run("spatial", "--questions", questions, "--answers", answers, "--out", out) == 0
+    assert "1 of 2 fit no question that is scored: '77'" in capsys.readouterr().err
+    settings = json.loads((out / "result.json").read_text())["settings"]
+    assert settings["answers to no question"] == 1
+
+
+def test_pictures_that_are_not_there_lead_to_the_option_that_names_their_folder(
+    tmp_path: Path,
+    questions: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(score_cli, "_load", lambda *_: FakeModel())
+    assert _run("spatial", "--questions", questions, "--model", "fake") == 0
+    assert "1 of 2 questions not asked about" in capsys.readouterr().err
+    (tmp_path / "a.png").unlink()
+    assert _run("spatial", "--questions", questions, "--model", "fake") == ExitCode.BAD_INPUT
+    assert "--images" in capsys.readouterr().err
 
 
 def test_a_mirrored_picture_is_asked_about_mirrored(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.training.data.grounded import GroundedImage
 from spacesgg_ros.training.data.rejected import Rejected
 from spacesgg_ros.training.data.sources import cli
+from spacesgg_ros.training.data.sources.coco_panoptic import read_coco_instances
 from spacesgg_ros.training.data.sources.files import load_image, read_grounded
+from spacesgg_ros.training.data.sources.pictures import Pictures
 
 CATEGORIES = [{"id": 1, "name": "floor-wood"}]
 
@@ -114,3 +116,63 @@ def test_what_cannot_be_is_said(tmp_path, run, source: Path, arguments: tuple, w
 def test_a_source_that_is_not_there_is_said(tmp_path: Path, run, kind: str) -> None:
     with pytest.raises(InputError, match="none"):
         run("import", kind, tmp_path / "none", "--out", tmp_path / "s.jsonl")
+
+
+def test_nothing_usable_leaves_the_set_that_was_there(tmp_path, run, source: Path) -> None:
+    out = tmp_path / "s.jsonl"
+    out.write_text("before")
+    with pytest.raises(InputError, match=r"s\.jsonl is not written: 3 rejected.*no such picture"):
+        run("import", "coco-instances", source, "--out", out, "--images", tmp_path / "none")
+    assert out.read_text() == "before"
+    assert len(out.with_suffix(".rejected.jsonl").read_text().splitlines()) == 3
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+COCO = {"images": [], "categories": []}
+OTHERS = {
+    "coco-panoptic": COCO | {"annotations": [{"image_id": 1, "segments_info": []}]},
+    "coco-instances": COCO | {"annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}]},
+    "psg": {"data": [], "thing_classes": [], "stuff_classes": [], "predicate_classes": []},
+    "asv2": [{"id": "1", "image": "1.jpg", "conversations": []}],
+}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("found", OTHERS)
+def test_a_file_of_another_kind_is_told_from_this_one(
+    tmp_path: Path, run, kind: str, found: str, indent: int | None
+) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps(OTHERS[found], indent=indent))
+    with pytest.raises(InputError) as error:
+        run("import", kind, path, "--out", tmp_path / "s.jsonl")
+    assert (f"looks like {found}: `data import {found} " in str(error.value)) == (kind != found)
+    assert "\n" not in str(error.value)
+
+
+def test_jsonl_rows_are_told_from_one_object(tmp_path: Path, run) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(2 * (json.dumps(OTHERS["asv2"][0]) + "\n"))
+    with pytest.raises(InputError, match="looks like asv2"):
+        run("import", "psg", path, "--out", tmp_path / "s.jsonl")
+
+
+@pytest.mark.parametrize(("limit", "total"), [((), 2), (("--limit", 1), 1), (("--limit", 9), 2)])
+def test_the_bar_ends_full(tmp_path, run, source: Path, monkeypatch, limit, total) -> None:
+    shown: list[Any] = []
+
+    class Seen(cli.Progress):
+        def __exit__(self, *error: Any) -> None:
+            shown.extend((task.completed, task.total) for task in self.tasks)
+            super().__exit__(*error)
+
+    monkeypatch.setattr(cli, "Progress", Seen)
+    run("import", "coco-instances", source, "--out", tmp_path / "s.jsonl", *limit)
+    assert shown == [(total, total)]
+
+
+def test_readers_say_how_many_images_a_file_lists(tmp_path: Path, source: Path) -> None:
+    told: list[int] = []
+    list(read_coco_instances(source, Pictures(source.parent, tmp_path), told.append))
+    assert told == [3]

@@ -71,6 +71,7 @@ def test_an_interrupted_write_leaves_the_old_set(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_grounded(path, fail())
     assert list(read_grounded(path)) == [IMAGE]
+    assert [p.name for p in tmp_path.iterdir()] == ["set.jsonl"]
 
 
 @pytest.mark.parametrize(

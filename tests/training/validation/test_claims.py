@@ -42,6 +42,11 @@ TRUE = (
     "The bowl is on the table and is to the right of the mug.",
     "The mug lies, unlike the chairs, in front of the bowl.",
     "The bowl, located behind the mug, is on the table.",
+    "In this picture, the mug is to the left of the bowl.",
+    "In the picture the mug and the bowl stand on the table.",
+    "In front, a mug stands on the table.",
+    "On the left side of the picture, the mug stands on the table.",
+    "In this shot, the bowl is behind the mug.",
 )
 
 FALSE = (
@@ -94,6 +99,10 @@ FALSE = (
     "The bowl is positioned to the left of and in front of the mug.",
     "The bowl is in the foreground while the mug is in the background.",
     "The mug is behind and to the right of the bowl.",
+    "In this picture, the mug is to the right of the bowl.",
+    "In front, a mug stands on the bowl.",
+    "On the left side of the picture, the mug stands behind the bowl.",
+    "In this shot, the bowl is in front of the mug.",
 )
 
 
@@ -106,6 +115,42 @@ def test_a_true_sentence_passes(sentence, image, row):
 def test_a_false_sentence_is_caught(sentence, image, row):
     problems = check_row(row("caption", ("Describe the picture.", sentence)), image, CONFIG)
     assert problems
+
+
+@pytest.mark.parametrize("label", ["picture", "picture frame", "photograph"])
+@pytest.mark.parametrize(
+    "opening",
+    ["In this {}, ", "Within the {}, ", "Inside this {} ", "Looking at this picture, "],
+)
+def test_an_opening_speaks_of_the_picture_whatever_hangs_on_the_wall(label, opening, image, row):
+    hung = image.with_objects((*image.objects, replace(image.objects[6], label=label)))
+    opening = opening.format(label.split()[-1])
+    for sentence, good in (
+        ("the mug is to the left of the bowl.", True),
+        ("the mug is to the right of the bowl.", False),
+    ):
+        said = row("caption", ("Describe it.", opening + sentence))
+        assert (check_row(said, hung, CONFIG) == []) is good
+
+
+def test_a_picture_that_is_a_thing_is_still_related(image, row):
+    hung = image.with_objects((*image.objects, replace(image.objects[6], label="picture frame")))
+    said = row("caption", ("Describe it.", "The spoon is in the picture frame."))
+    assert ProblemKind.CONTRADICTED in {p.kind for p in check_row(said, hung, CONFIG)}
+
+
+def test_two_things_with_one_box_are_told_apart_by_their_names(image, row, related, tagged):
+    """A microwave close to the camera fills the picture, as does the table that it stands on."""
+    things = list(image.objects)
+    things[3] = replace(things[2], label="microwave")
+    same = replace(image, objects=tuple(things), relations=((3, "on", 2), (0, "on", 3)))
+    box = tagged(2).removeprefix("<ref>table</ref>")
+    name = f"<ref>microwave</ref>{box}"
+    said = f"There is a {name}. The {tagged(0)} is {{}} the microwave."
+    good = said.format(related(0, "on", 2))
+    assert check_row(row("caption", ("Describe it.", good)), same, CONFIG) == []
+    wrong = said.format(related(0, "under", 2))
+    assert check_row(row("caption", ("Describe it.", wrong)), same, CONFIG)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
+from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.cli.main import make_app
 from spacesgg_ros.training.data.rejected import Rejected
 from spacesgg_ros.training.data.rows import read_rows
@@ -36,11 +38,36 @@ def test_a_file_is_split_into_good_and_rejected(tmp_path, image, row):
     assert sum(counts["reasons"].values()) == 4
 
 
+@pytest.mark.parametrize(
+    ("rows", "against", "message"),
+    [
+        ("none.jsonl", "set.jsonl", "there is no file none.jsonl"),
+        (".", "set.jsonl", "is a folder"),
+        ("empty.jsonl", "set.jsonl", "is empty"),
+        ("list.jsonl", "set.jsonl", "list.jsonl holds no row"),
+        ("rows.jsonl", "none.jsonl", "--against: there is no file"),
+        ("rows.jsonl", "list.jsonl", "list.jsonl holds no grounded image"),
+    ],
+)
+def test_unfit_files_are_named(tmp_path, monkeypatch, image, row, rows, against, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row("caption", ("A?", "B.")).to_dict()))
+    (tmp_path / "set.jsonl").write_text(json.dumps(image.to_dict()) + "\n")
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "list.jsonl").write_text("[]\n")
+    arguments = ["data", "validate", rows, "--against", against, "--out", "out"]
+    result = CliRunner().invoke(make_app(), arguments)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+    assert "Errno" not in str(result.exception)
+
+
 def test_rows_are_not_overwritten(tmp_path):
     rows = tmp_path / "good.jsonl"
-    rows.write_text("")
+    rows.write_text("{}")
     arguments = ["data", "validate", str(rows), "--against", str(rows), "--out", str(tmp_path)]
-    assert CliRunner().invoke(make_app(), arguments).exit_code != 0
+    assert "overwritten" in str(CliRunner().invoke(make_app(), arguments).exception)
+    assert rows.read_text() == "{}"
 
 
 def test_a_set_that_proves_no_row_is_an_error(tmp_path, image, row):

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from spacesgg_ros.cli.console import InputError
-from spacesgg_ros.training.data.rows import read_rows
+from spacesgg_ros.training.data.rows import Row, make_turns, read_rows, write_rows
 from spacesgg_ros.training.data.vsd.cli import register
 
 TRIPLE = {"s": "dog", "p": "behind", "o": "cat", "s_bbox": [1, 20, 30, 50], "o_bbox": [9, 10, 0, 4]}
@@ -93,6 +93,14 @@ def test_vsr_counts_what_it_maps_and_what_not(tmp_path: Path) -> None:
         (["vsd", "none.json", "--out", "o.jsonl"], "none.json"),
         (["vsd", "v1.json", "--out", "o.jsonl", "--tasks", "qa"], "unknown tasks"),
         (["vsd", "v1.json", "--out", "o.jsonl", "--images", "none"], "not a folder"),
+        (["vsd", "empty.json", "--out", "o.jsonl"], "is empty"),
+        (["vsd", "list.json", "--statistics"], "no usable picture"),
+        (["vsd", "v1.json", "--v2", "list.json", "--out", "o.jsonl"], "no usable picture"),
+        (["vsd", "v1.json", "--out", "o.jsonl", "--images", "."], "is --images . the folder"),
+        (["vsr", "list.json", "--out", "o.jsonl"], "not a VSR item"),
+        (["refine", "empty.json", "--out", "o.jsonl"], "is empty"),
+        (["refine", ".", "--out", "o.jsonl"], "is a folder"),
+        (["refine", "qa.jsonl", "--out", "o.jsonl"], "no sentence to rewrite"),
         (["refine", "v1.json", "--out", "v1.json"], "another file"),
         (["refine", "v1.json", "--out", "o.jsonl", "--rewriter", "x"], "rules or openai"),
         (["refine", "v1.json", "--out", "o.jsonl", "--rewriter", "openai"], "model"),
@@ -103,5 +111,10 @@ def test_wrong_input_is_named(
     files: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], message: str
 ) -> None:
     monkeypatch.chdir(files)
+    Path("empty.json").write_text("")
+    Path("list.json").write_text("[]")
+    turns = make_turns([("Where is the mug?", "On the table.")])
+    write_rows(Path("qa.jsonl"), [Row("r", "a.png", 8, 8, "qa", turns)])
     with pytest.raises(InputError, match=message):
         run(*args)
+    assert not Path("o.jsonl").exists()

@@ -89,9 +89,13 @@ def test_good_answers_are_rows_and_others_are_listed(serve: Serve, kitchen: Grou
 
 
 def _command(folder: Path, server: FakeServer | None, *more: str) -> tuple[int, str]:
-    options = ["--generator", "openai", "--endpoint", server.url, "--model", "m"] if server else []
+    options = ["--jobs", "1"]
+    if server:
+        options = ["--generator", "openai", "--endpoint", server.url, "--model", "m"]
+    elif "openai" in more:
+        options = []
     arguments = ["data", "write", f"{folder}/set.jsonl", "--out", f"{folder}/out/rows.jsonl"]
-    result = CliRunner().invoke(make_app(), [*arguments, "--jobs", "1", *options, *more])
+    result = CliRunner().invoke(make_app(), [*arguments, *options, *more])
     return result.exit_code, re.sub(r"\s+", " ", f"{result.output} {result.exception or ''}")
 
 
@@ -151,8 +155,10 @@ def test_a_run_stopped_by_its_budget_goes_on_with_a_larger_one(folder: Path, ser
     ("more", "told"),
     [
         (("--formats", "poem"), "unknown formats"),
-        (("--generator", "human"), "template or openai"),
-        (("--generator", "openai"), "a model"),
+        (("--generator", "human"), "'template', 'openai'"),
+        (("--generator", "openai"), "needs --model"),
+        (("--generator", "openai", "--model", "m", "--jobs", "2"), "--jobs: a server is asked"),
+        (("--model", "m", "--max-cost", "1"), "--model, --max-cost: for a language model"),
         (("--out", "rows.csv"), ".jsonl or .parquet"),
         (("--generator", "openai", "--model", "m", "--max-cost", "1"), "price"),
         (("--generator", "openai", "--model", "m", "--key-variable", "NO_KEY"), "NO_KEY"),
@@ -160,4 +166,15 @@ def test_a_run_stopped_by_its_budget_goes_on_with_a_larger_one(folder: Path, ser
 )
 def test_wrong_options_say_what_is_wrong(folder: Path, more: tuple[str, ...], told: str) -> None:
     code, said_ = _command(folder, None, *more)
-    assert code and told in said_
+    assert code and told in said_.replace(" │ │", "")
+
+
+def test_a_set_that_gives_no_row_leaves_the_rows_that_were_there(
+    folder: Path, kitchen: GroundedImage
+) -> None:
+    assert _command(folder, None)[0] == 0
+    before = (folder / "out/rows.jsonl").read_bytes()
+    write_grounded(folder / "set.jsonl", [replace(kitchen, orders=(), relations=())])
+    code, told = _command(folder, None, "--formats", "qa")
+    assert code and "rows.jsonl is not written" in told
+    assert (folder / "out/rows.jsonl").read_bytes() == before

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from spacesgg_ros.cli.console import InputError, messages, output
+from spacesgg_ros.training.data.given_options import refuse_given
 
 _FORMATS = ("ply", "npz")
 _FRAMES = ("camera", "world")
@@ -25,6 +26,7 @@ def register(data: typer.Typer) -> None:
 
 
 def measure(
+    context: typer.Context,
     grounded: Annotated[Path, typer.Argument(help="Grounded set (.jsonl).")],
     out: Annotated[Path, typer.Option(help="Measured set to write (.jsonl).")],
     root: Annotated[
@@ -50,22 +52,18 @@ def measure(
     from spacesgg_ros.training.data.running.pipeline import Pipeline, RunConfig, RunError, Stage
     from spacesgg_ros.training.data.running.run import run_pipeline
 
-    from .errors import GeometryError
-    from .estimator import STUB, load_estimator, make_estimate_stage
+    from .estimator import make_estimate_stage
     from .measure import MeasureStage
 
     base = _check_set(grounded, root)
     if out.resolve() == grounded.resolve():
         raise InputError(f"--out {out} is the set itself; name another file")
+    if not estimator:
+        refuse_given(context, ("depth_kind", "device"), "of the estimator; name one by --estimator")
     stages = []
     if estimator:
         options = (estimator, depth_kind or None, device)
-        try:
-            name = load_estimator(*options).name  # found wrong before the run, not in a worker
-        except GeometryError as error:
-            raise InputError(str(error)) from error
-        if estimator == STUB:
-            messages.print(f"[yellow]no depth model:[/] {name}", highlight=False)
+        check_estimator(*options)
         make = functools.partial(make_estimate_stage, base, f"{out.stem}.depth", *options)
         stages.append(Stage("estimate", make, _ESTIMATE_BATCH))
     stages.append(Stage("measure", functools.partial(MeasureStage, base)))
@@ -83,18 +81,21 @@ def measure(
         raise InputError(str(error)) from error
     rejected = out.with_name(f"{out.stem}.rejected.jsonl")
     (work / "rejected.jsonl").replace(rejected)
-    (work / "rows.jsonl").replace(out)
+    if outcome.rows:
+        (work / "rows.jsonl").replace(out)
     shutil.rmtree(work)
     if outcome.rejected:
         output.print(rejected_table(outcome.rejected))
+    if not outcome.rows:
+        raise InputError(
+            f"no image of {grounded} could be measured, so {out} is not written; see {rejected}"
+        )
     output.print(
         f"{outcome.rows} of {outcome.records} images measured: {out}"
         + (f"; {outcome.records - outcome.rows} in {rejected}" if outcome.rejected else ""),
         highlight=False,
         soft_wrap=True,
     )
-    if not outcome.rows:
-        raise InputError(f"no image of {grounded} could be measured")
 
 
 def points(
@@ -111,9 +112,10 @@ def points(
         bool, typer.Option("--structured", help="Keep the image's grid, NaN where nothing is.")
     ] = False,
 ) -> None:
-    """Write the coloured point cloud of every image; needs depth and intrinsics.
+    """Write the coloured point cloud of every image; needs depth.
 
-    Images without them are listed and counted in OUT/rejected.jsonl.
+    Images without it are listed and counted in OUT/rejected.jsonl. Without intrinsics a camera is
+    assumed, and said to be.
     """
     from spacesgg_ros.training.data.rejected import (
         Rejected,
@@ -125,7 +127,7 @@ def points(
 
     from .errors import GeometryError
     from .estimator import safe_name
-    from .points import make_cloud, write_npz, write_ply
+    from .points import ASSUMED_FOV_DEG, make_cloud, write_npz, write_ply
 
     for value, allowed, name in ((file_format, _FORMATS, "format"), (frame, _FRAMES, "frame")):
         if value not in allowed:
@@ -150,9 +152,16 @@ def points(
             path = out / f"{safe_name(image.id)}.{file_format}"
             totals["points"] += write(path, cloud if structured else cloud.readings())
             totals["clouds"] += 1
+            totals["assumed"] += image.camera is None
     write_rejected(out / "rejected.jsonl", bad)
     if bad:
         output.print(rejected_table(count_reasons(bad)))
+    if totals["assumed"]:
+        messages.print(
+            f"[yellow]no intrinsics:[/] {totals['assumed']} clouds are of a camera that is assumed "
+            f"{ASSUMED_FOV_DEG:g} degrees wide",
+            highlight=False,
+        )
     output.print(
         f"{totals['clouds']} clouds, {totals['points']:,} points: {out}; {len(bad)} images without",
         highlight=False,
@@ -160,6 +169,24 @@ def points(
     )
     if not totals["clouds"]:
         raise InputError(f"no image of {grounded} gave a cloud; see {out / 'rejected.jsonl'}")
+
+
+def check_estimator(model: str, kind: str | None = None, device: str = "cpu") -> None:
+    """Find a depth model wrong before a run, not in a worker; say so where it is none.
+
+    Raises:
+        InputError: it cannot be loaded.
+        MissingExtraError: torch or transformers is not installed.
+    """
+    from .errors import GeometryError
+    from .estimator import STUB, load_estimator
+
+    try:
+        name = load_estimator(model, kind, device).name
+    except GeometryError as error:
+        raise InputError(str(error)) from error
+    if model == STUB:
+        messages.print(f"[yellow]no depth model:[/] {name}", highlight=False)
 
 
 def _check_set(grounded: Path, root: Path | None) -> Path:

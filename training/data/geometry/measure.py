@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spacesgg_ros.graph.ground import ground_axes
-from spacesgg_ros.graph.types import Intrinsics, Vector3
+from spacesgg_ros.graph.types import Vector3
 from spacesgg_ros.training.data.grounded import (
     GroundedError,
     GroundedImage,
@@ -26,7 +26,7 @@ from .errors import GeometryError
 from .intervals import Spans, measure_spans, sample_objects
 from .layers import group_layers
 from .orders import find_gaps, pair_neighbours, tell_orders
-from .points import pose_matrix
+from .points import ASSUMED_FOV_DEG, assume_camera, pose_matrix
 
 STAGE = "measure"
 _SIGNIFICANT = 5
@@ -56,7 +56,7 @@ class MeasureConfig:
     dead_band_share: float = 0.02
     neighbours: int = 12
     max_depth_m: float = MAX_DEPTH_M
-    assumed_fov_deg: float = 60.0
+    assumed_fov_deg: float = ASSUMED_FOV_DEG
     world_up: Vector3 = (0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
@@ -125,12 +125,6 @@ def measure_depth(
         orders=tell_orders(gaps, decimals),
         provenance={**(image.provenance or {}), STAGE: _provenance(image, spans, config)},
     )
-
-
-def assume_camera(width: int, height: int, fov_deg: float) -> Intrinsics:
-    """Intrinsics of a camera with this horizontal field of view and square, centred pixels."""
-    focal = 0.5 * width / math.tan(math.radians(0.5 * fov_deg))
-    return Intrinsics(focal, focal, 0.5 * (width - 1), 0.5 * (height - 1), width, height)
 
 
 def view_axes(image: GroundedImage, config: MeasureConfig = DEFAULT_MEASURE) -> np.ndarray:

@@ -7,6 +7,7 @@ grid (``H x W x 3``, NaN where there is no reading), *unstructured* lists the re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from spacesgg_ros.training.data.sources.files import load_image
 
 from .depth_reading import read_depth
 from .errors import GeometryError
+
+ASSUMED_FOV_DEG = 60.0
+"""Horizontal field of view of a camera that nobody described."""
 
 _VERTEX = np.dtype([("xyz", "V12"), ("rgb", "V3")])
 """Three floats and three bytes, moved as they are: several times faster than one by one."""
@@ -49,6 +53,12 @@ class Cloud:
             return self
         known = ~np.isnan(self.xyz[..., 2]).ravel()
         return Cloud(*(_whole(part)[known].view(part.dtype).reshape(-1, 3) for part in self))
+
+
+def assume_camera(width: int, height: int, fov_deg: float = ASSUMED_FOV_DEG) -> Intrinsics:
+    """Intrinsics of a camera with this horizontal field of view and square, centred pixels."""
+    focal = 0.5 * width / math.tan(math.radians(0.5 * fov_deg))
+    return Intrinsics(focal, focal, 0.5 * (width - 1), 0.5 * (height - 1), width, height)
 
 
 def back_project(
@@ -99,14 +109,15 @@ def pose_matrix(image: GroundedImage) -> np.ndarray:
 def make_cloud(image: GroundedImage, root: Path, world: bool = False) -> Cloud:
     """The structured cloud of an image, in the optical frame or the world's.
 
+    Without intrinsics the camera is :func:`assume_camera`'s, as where objects are measured.
+
     Raises:
-        GeometryError: no intrinsics, no pose for the world's frame, or unusable depth.
+        GeometryError: no pose for the world's frame, or unusable depth.
         FileError: the picture cannot be read.
     """
-    if image.camera is None:
-        raise GeometryError("no intrinsics", f"{image.id} has no camera; a cloud needs one")
+    camera = image.camera or assume_camera(image.width, image.height)
     pose = pose_matrix(image) if world else None
-    xyz = back_project(read_depth(image, root), image.camera, pose)
+    xyz = back_project(read_depth(image, root), camera, pose)
     return Cloud(xyz, load_image(root, image))
 
 

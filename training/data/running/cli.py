@@ -10,8 +10,20 @@ from typing import Annotated
 import typer
 
 from spacesgg_ros.cli.console import InputError, messages, output
+from spacesgg_ros.training.data.geometry.cli import check_estimator
+from spacesgg_ros.training.data.given_options import refuse_given
 from spacesgg_ros.training.data.grounded import GroundedError
 from spacesgg_ros.training.data.rejected import rejected_table
+from spacesgg_ros.training.data.writing.generator import FORMATS as WRITTEN
+from spacesgg_ros.training.data.writing.options import (
+    ANSWERS,
+    GeneratorName,
+    WriterOptions,
+    add_writer_options,
+    read_endpoint,
+    tell_spent,
+    text_settings,
+)
 
 _ALL_FORMATS = "desc,qa,conv,vsd"
 
@@ -30,19 +42,13 @@ class OutputName(str, enum.Enum):
     PARQUET = "parquet"
 
 
-class GeneratorName(str, enum.Enum):
-    """Who writes Desc, QA and Conv."""
-
-    TEMPLATE = "template"
-    OPENAI = "openai"
-
-
 def register(data: typer.Typer) -> None:
     """Add the subcommand to ``spacesgg data``."""
-    data.command("build")(build)
+    data.command("build")(add_writer_options(build))
 
 
 def build(
+    context: typer.Context,
     source: Annotated[
         Path, typer.Argument(help="grounded set (.jsonl), folder of rendered shards, or a shard")
     ],
@@ -50,29 +56,12 @@ def build(
     runner: Annotated[RunnerName, typer.Option(help="who runs it")] = RunnerName.LOCAL,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes; default: one a core")] = None,
     formats: Annotated[str, typer.Option(help="comma-separated")] = _ALL_FORMATS,
-    generator: Annotated[
-        GeneratorName, typer.Option(help="who writes desc, qa and conv")
-    ] = GeneratorName.TEMPLATE,
-    endpoint: Annotated[str, typer.Option(help="openai: base address of the server")] = "",
-    model: Annotated[str, typer.Option(help="openai: model as the server names it")] = "",
-    cache: Annotated[
-        Path | None, typer.Option(help="openai: file that keeps answers; default: in OUT")
-    ] = None,
-    max_requests: Annotated[
-        int | None, typer.Option(min=0, help="openai: stop after so many requests")
-    ] = None,
-    max_total_tokens: Annotated[
-        int | None, typer.Option(min=0, help="openai: stop after so many tokens")
-    ] = None,
-    key_variable: Annotated[
-        str, typer.Option(help="openai: environment variable with the API key")
-    ] = "",
     estimator: Annotated[
         str, typer.Option(help="depth model (folder, cached hub id, 'stub') where depth is missing")
     ] = "",
     device: Annotated[str, typer.Option(help="of the depth model: cpu or cuda")] = "cpu",
     copies: Annotated[
-        int, typer.Option(min=1, help="ray: copies of the depth model, and of the openai client")
+        int, typer.Option(min=1, help="ray: of the depth model, and of what asks the server")
     ] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="at most so many images")] = None,
     seed: Annotated[int, typer.Option(help="another seed, other words and questions")] = 0,
@@ -90,9 +79,10 @@ def build(
     address: Annotated[
         str, typer.Option(envvar="RAY_ADDRESS", help="ray: running cluster; default: start one")
     ] = "",
+    *,
+    writer: WriterOptions,
 ) -> None:
     """Measure images, write rows about them, validate the rows: one command, one folder."""
-    from spacesgg_ros.training.data.writing.endpoint import Budget, EndpointConfig
     from spacesgg_ros.training.data.writing.openai_generator import OpenAIGenerator
 
     from .build import (
@@ -106,22 +96,20 @@ def build(
     from .pipeline import RunConfig, RunError
     from .run import run_pipeline, tasks_table, times_table
 
+    chosen_formats = tuple(name.strip() for name in formats.split(",") if name.strip())
+    server = read_endpoint(context, writer, out / ANSWERS)
+    _refuse_meaningless(context, source, runner, chosen_formats)
+    if estimator:
+        # On a cluster the GPUs are elsewhere.
+        check_estimator(estimator, device=device if runner is RunnerName.LOCAL else "cpu")
     try:
-        chosen = Generator()
-        if generator is GeneratorName.OPENAI:
-            server = EndpointConfig(
-                endpoint,
-                model,
-                cache=(cache or out / "answers.db").resolve(),
-                budget=Budget(max_requests, max_total_tokens),
-                key_variable=key_variable,
-            )
-            settings = {"name": "openai", "model": model, "temperature": server.temperature}
-            chosen = Generator(partial(OpenAIGenerator, server), settings, copies)
+        generator = Generator()
+        if server is not None:
+            generator = Generator(partial(OpenAIGenerator, server), text_settings(server), copies)
         config = BuildConfig(
-            formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
+            formats=chosen_formats,
             seed=seed,
-            generator=chosen,
+            generator=generator,
             estimate=Estimate(estimator, out / "depth", device, copies) if estimator else None,
             strict=strict,
         )
@@ -136,6 +124,8 @@ def build(
     except (GroundedError, RunError, ValueError) as error:
         raise InputError(str(error)) from error
     output.print(tasks_table(outcome), times_table(outcome))
+    if server is not None:
+        tell_spent(server)
     if outcome.rejected:
         output.print(rejected_table(outcome.rejected))
     rejected = sum(outcome.rejected.values())
@@ -147,3 +137,25 @@ def build(
     )
     if not outcome.rows:
         raise InputError(f"no row came out of {outcome.records} images: see {out}/rejected.jsonl")
+
+
+def _refuse_meaningless(
+    context: typer.Context, source: Path, runner: RunnerName, formats: tuple[str, ...]
+) -> None:
+    """Options that are given and have no effect beside the others; see :func:`refuse_given`."""
+    options = context.params
+    asked = options["generator"] is GeneratorName.OPENAI
+    if not set(formats) & set(WRITTEN):
+        refuse_given(context, ("generator",), f"--formats has none of {', '.join(WRITTEN)}")
+    if not options["estimator"]:
+        refuse_given(context, ("device",), "of the depth model; name one by --estimator")
+    if runner is RunnerName.LOCAL:
+        ray = "for --runner ray; processes of this machine are --jobs"
+        refuse_given(context, ("copies", "address"), ray)
+    elif not (options["estimator"] or asked):
+        model = "of a model, and there is none; name one by --estimator or --generator openai"
+        refuse_given(context, ("copies",), model)
+    if runner is RunnerName.RAY and options["address"]:
+        refuse_given(context, ("jobs",), "a running cluster has its own CPUs; leave it out")
+    if not source.is_dir():
+        refuse_given(context, ("split",), f"for a folder of rendered shards; {source} is one file")

@@ -19,14 +19,17 @@ from spacesgg_ros.graph.types import BoxPx
 from spacesgg_ros.training.data.grounded import GroundedImage
 from spacesgg_ros.training.data.rejected import Rejected
 
-from .draft import BROKEN, STAGE, Draft, SourceError
+from .draft import BROKEN, STAGE, Draft, Expect, SourceError, expect_any
 from .files import FileError
 from .pictures import Pictures
+from .recognise import Kind, recognise_text, tell_other
 
 _ANSWERERS = ("gpt", "assistant")
 
 
-def read_asv2(path: Path, pictures: Pictures) -> Iterator[GroundedImage | Rejected]:
+def read_asv2(
+    path: Path, pictures: Pictures, expect: Expect = expect_any
+) -> Iterator[GroundedImage | Rejected]:
     """Rows with the objects and relations of their answers, in the file's order.
 
     The answers are kept as the caption, joined by line breaks. Ids are the rows'; several rows
@@ -37,10 +40,10 @@ def read_asv2(path: Path, pictures: Pictures) -> Iterator[GroundedImage | Reject
         path: a JSON list, or JSONL.
 
     Raises:
-        SourceError: the file cannot be read or is neither.
+        SourceError: the file cannot be read, is neither, or looks like another data set.
     """
     seen: Counter[str] = Counter()
-    for where, row in _read_rows(Path(path)):
+    for where, row in _read_rows(Path(path), expect):
         if isinstance(row, Rejected):
             yield row
             continue
@@ -60,21 +63,27 @@ def read_asv2(path: Path, pictures: Pictures) -> Iterator[GroundedImage | Reject
             yield from draft.finish(caption=caption)
 
 
-def _read_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]:
+def _read_rows(path: Path, expect: Expect) -> Iterator[tuple[str, Mapping[str, Any] | Rejected]]:
     """``(FILE:NUMBER, row)``: of a list its place, of JSONL the line, both from 1."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error}") from error
+    found = recognise_text(text)
+    if found is not None and found is not Kind.ASV2:
+        raise SourceError(tell_other(path, Kind.ASV2, found))
     if text.lstrip().startswith("["):
         try:
             entries = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise SourceError(f"{path} is not JSON: {error}") from error
+        expect(len(entries))
         for number, entry in enumerate(entries, 1):
             yield _check_row(f"{path.name}:{number}", entry)
         return
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = text.split("\n")
+    expect(sum(map(bool, map(str.strip, lines))))
+    for number, line in enumerate(lines, 1):
         where = f"{path.name}:{number}"
         if not line.strip():
             continue

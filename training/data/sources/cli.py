@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,21 +21,17 @@ from spacesgg_ros.training.data.rejected import (
     write_rejected,
 )
 
+from .recognise import Kind
+
 if TYPE_CHECKING:
+    from .draft import Expect
     from .pictures import Pictures
 
 Record: TypeAlias = GroundedImage | Rejected
 
 
-class Kind(str, enum.Enum):
-    """What can be imported."""
-
-    COCO_PANOPTIC = "coco-panoptic"
-    COCO_INSTANCES = "coco-instances"
-    PSG = "psg"
-    ASV2 = "asv2"
-    RENDERED = "rendered"
-    BAG = "bag"
+class _NothingUsable(Exception):
+    """Ends the writing of a set that would be empty."""
 
 
 _WITH_SPLITS = (Kind.PSG, Kind.RENDERED)
@@ -87,25 +82,39 @@ def import_set(
     pictures = Pictures(images or source.parent, base, look)
     counts = SetCounts()
     rejected: list[Rejected] = []
-    try:
-        if kind is Kind.BAG:
-            records = _open_bag(source, out, base, model)
-        else:
-            records = _open(kind, source, pictures, masks, split)
-        with Progress(console=messages) as progress:
-            shown = progress.track(
-                _keep_good(reject_repeats(records), rejected, counts),
-                total=limit,
-                description=f"writing {out.name}",
-            )
-            write_grounded(out, islice(shown, limit))
-    except GroundedError as error:
-        raise InputError(str(error)) from error
     aside = out.with_suffix(".rejected.jsonl")
+    with Progress(console=messages) as progress:
+        bar = progress.add_task(f"writing {out.name}", total=limit)
+
+        def expect(images: int) -> None:
+            progress.update(bar, total=min(limit or images, images))
+
+        def read() -> Iterator[GroundedImage]:
+            if kind is Kind.BAG:
+                records = _open_bag(source, out, base, model)
+            else:
+                records = _open(kind, source, pictures, masks, split, expect)
+            for image in islice(_keep_good(reject_repeats(records), rejected, counts), limit):
+                progress.advance(bar)
+                yield image
+            if not counts.images:
+                raise _NothingUsable
+            progress.update(bar, total=counts.images)
+
+        try:
+            write_grounded(out, read())
+        except _NothingUsable:
+            pass
+        except GroundedError as error:
+            raise InputError(str(error)) from error
     write_rejected(aside, rejected)
     if not counts.images:
+        output.print(rejected_table(count_reasons(rejected)))
         first = f"; the first: {rejected[0].reason} ({rejected[0].detail})" if rejected else ""
-        raise InputError(f"no usable image in {source}: {len(rejected)} rejected{first}")
+        raise InputError(
+            f"no usable image in {source}, so {out} is not written: {len(rejected)} rejected, see "
+            f"{aside}{first}"
+        )
     output.print(counts.table(str(kind.value)))
     if rejected:
         output.print(rejected_table(count_reasons(rejected)))
@@ -119,18 +128,23 @@ def _refuse(kind: Kind, option: str, given: bool, meant_for: tuple[Kind, ...]) -
 
 
 def _open(
-    kind: Kind, source: Path, pictures: Pictures, masks: Path | None, split: str | None
+    kind: Kind,
+    source: Path,
+    pictures: Pictures,
+    masks: Path | None,
+    split: str | None,
+    expect: Expect,
 ) -> Iterator[Record]:
     from . import asv2, coco_panoptic, psg, rendered
 
     if kind is Kind.COCO_PANOPTIC:
-        return coco_panoptic.read_coco_panoptic(source, pictures, masks)
+        return coco_panoptic.read_coco_panoptic(source, pictures, masks, expect)
     if kind is Kind.COCO_INSTANCES:
-        return coco_panoptic.read_coco_instances(source, pictures)
+        return coco_panoptic.read_coco_instances(source, pictures, expect)
     if kind is Kind.PSG:
-        return psg.read_psg(source, pictures, masks, split)
+        return psg.read_psg(source, pictures, masks, split, expect)
     if kind is Kind.ASV2:
-        return asv2.read_asv2(source, pictures)
+        return asv2.read_asv2(source, pictures, expect)
     return rendered.read_rendered(source, pictures.root, split)
 
 

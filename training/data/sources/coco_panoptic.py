@@ -15,7 +15,7 @@ from typing import Any
 from spacesgg_ros.training.data.grounded import GroundedImage
 from spacesgg_ros.training.data.rejected import Rejected
 
-from .draft import BROKEN, STAGE, Draft, load_json
+from .draft import BROKEN, STAGE, Draft, Expect, expect_any, load_json
 from .files import FileError, read_bytes
 from .masks import (
     MaskError,
@@ -26,9 +26,11 @@ from .masks import (
 )
 from .names import clean_category
 from .pictures import Pictures
+from .recognise import Kind
 
 _VOID = 0
 """Segment id of pixels that nobody annotated."""
+_KEYS = ("images", "annotations", "categories")
 _MOST_PIXELS = 1 << 30
 """What OpenCV reads; a larger size is a mistake that would fill the memory."""
 
@@ -37,7 +39,10 @@ Masks = dict[int, dict[str, Any]]
 
 
 def read_coco_panoptic(
-    annotations: Path, pictures: Pictures, masks: Path | None = None
+    annotations: Path,
+    pictures: Pictures,
+    masks: Path | None = None,
+    expect: Expect = expect_any,
 ) -> Iterator[GroundedImage | Rejected]:
     """Images with their segments as objects, in the file's order; boxes are of the masks.
 
@@ -48,7 +53,8 @@ def read_coco_panoptic(
     Raises:
         SourceError: the file is not panoptic annotations.
     """
-    data = load_json(annotations, ("images", "annotations", "categories"))
+    data = load_json(annotations, Kind.COCO_PANOPTIC, _KEYS)
+    expect(len(data["images"]))
     folder = Path(masks) if masks is not None else Path(annotations).with_suffix("")
     categories = _read_categories(data)
     by_image: dict[Any, Any] = {}
@@ -120,7 +126,7 @@ def _add_segments(
 
 
 def read_coco_instances(
-    annotations: Path, pictures: Pictures
+    annotations: Path, pictures: Pictures, expect: Expect = expect_any
 ) -> Iterator[GroundedImage | Rejected]:
     """Images with their instances as objects, in the file's order; boxes as annotated.
 
@@ -130,7 +136,8 @@ def read_coco_instances(
     Raises:
         SourceError: the file is not instance annotations.
     """
-    data = load_json(annotations, ("images", "annotations", "categories"))
+    data = load_json(annotations, Kind.COCO_INSTANCES, _KEYS)
+    expect(len(data["images"]))
     categories = _read_categories(data)
     by_image: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
     for k, entry in enumerate(data["annotations"]):

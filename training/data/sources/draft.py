@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from spacesgg_ros.training.data.grounded import (
     GroundedObject,
 )
 from spacesgg_ros.training.data.rejected import Rejected
+
+from .recognise import Kind, describe, recognise, recognise_text, tell_other
 
 STAGE = "read"
 BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
@@ -166,22 +168,42 @@ class Draft:
             yield Rejected(self.id, STAGE, "broken record", str(error))
 
 
-def load_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+def load_json(path: Path, kind: Kind, keys: Sequence[str]) -> dict[str, Any]:
     """The JSON object of a data set's file, which must have a list at each of ``keys``.
 
+    Args:
+        kind: of :mod:`.recognise`, what the file is read as.
+
     Raises:
-        SourceError: no such file, not JSON, or no such lists.
+        SourceError: no such file, not JSON, no such lists, or it looks like another kind.
     """
     try:
-        data = json.loads(Path(path).read_bytes())
+        text = Path(path).read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error}") from error
+    try:
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
+        found = recognise_text(text.decode(errors="replace"))
+        if found is not None and found is not kind:
+            raise SourceError(tell_other(path, kind, found)) from error
         raise SourceError(f"{path} is not JSON: {error}") from error
+    found = recognise(data)
+    if found is not None and found is not kind:
+        raise SourceError(tell_other(path, kind, found))
     if not isinstance(data, dict):
-        raise SourceError(f"{path} is a JSON {type(data).__name__}; expected an object")
+        raise SourceError(f"{path} is {describe(data)}; a {kind.value} file is an object")
     missing = [key for key in keys if not isinstance(data.get(key), list)]
     if missing:
-        seen = ", ".join(list(data)[:8])
-        raise SourceError(f"{path} has no list {', '.join(missing)}; it has {seen}: other format?")
+        raise SourceError(
+            f"{path} is {describe(data)}; a {kind.value} file has a list {', '.join(missing)}, too"
+        )
     return data
+
+
+Expect = Callable[[int], None]
+"""Told how many images a file lists, before the first of them."""
+
+
+def expect_any(count: int) -> None:
+    """For who does not ask."""

@@ -76,14 +76,17 @@ def write_grounded(path: Path, images: Iterable[GroundedImage]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     count = 0
-    # A lone surrogate is no UTF-8; with a backslash it is the JSON escape of itself.
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-        for image in images:
-            data = image.to_dict()
-            file.write(
-                json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
-            )
-            count += 1
+    try:
+        # A lone surrogate is no UTF-8; with a backslash it is the JSON escape of itself.
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            for image in images:
+                data = image.to_dict()
+                line = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+                file.write(line + "\n")
+                count += 1
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(path)
     return count
 

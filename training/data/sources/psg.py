@@ -15,18 +15,23 @@ from spacesgg_ros.training.data.grounded import GroundedImage
 from spacesgg_ros.training.data.rejected import Rejected
 
 from .coco_panoptic import Masks, read_segments
-from .draft import BROKEN, STAGE, Draft, SourceError, load_json
+from .draft import BROKEN, STAGE, Draft, Expect, SourceError, expect_any, load_json
 from .files import FileError
 from .masks import MaskError
 from .names import clean_category
 from .pictures import Pictures
+from .recognise import Kind
 
 SPLITS = ("train", "test")
 _KEYS = ("data", "thing_classes", "stuff_classes", "predicate_classes", "test_image_ids")
 
 
 def read_psg(
-    annotations: Path, pictures: Pictures, masks: Path | None = None, split: str | None = None
+    annotations: Path,
+    pictures: Pictures,
+    masks: Path | None = None,
+    split: str | None = None,
+    expect: Expect = expect_any,
 ) -> Iterator[GroundedImage | Rejected]:
     """Images with objects and relations, in the file's order; ids are PSG's image ids.
 
@@ -43,10 +48,12 @@ def read_psg(
     """
     if split is not None and split not in SPLITS:
         raise SourceError(f"PSG's splits are {', '.join(SPLITS)}; got {split!r}")
-    data = load_json(annotations, _KEYS)
+    data = load_json(annotations, Kind.PSG, _KEYS)
     categories = [*data["thing_classes"], *data["stuff_classes"]]
     predicates = list(data["predicate_classes"])
     test = {str(i) for i in data["test_image_ids"]}
+    entries = len(data["data"])
+    expect({None: entries, "test": len(test), "train": entries - len(test)}[split])
     for place, entry in enumerate(data["data"]):
         try:
             key = str(entry["image_id"])

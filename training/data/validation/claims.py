@@ -23,7 +23,7 @@ from .phrases import (
     match_turned_place,
     match_view,
 )
-from .tokens import DETERMINERS, Sentence, Token
+from .tokens import DETERMINERS, PICTURE, Sentence, Token
 
 _BE = frozenset({"is", "are", "was", "were", "be", "been", "being", "isn't", "aren't", "it's"})
 _PLURAL_BE = frozenset({"are", "were", "stand", "sit", "lie", "rest", "aren't"})
@@ -260,7 +260,7 @@ class _Scan:
             token = self.tokens[j]
             if token.kind == "thing":
                 return token.objects, j
-            if token.kind != "word" or token.text in VERBS | _CONJUNCTIONS:
+            if token.kind != "word" or token.text in VERBS | _CONJUNCTIONS | PICTURE:
                 return None
             if j > at and token.text in DETERMINERS and self.words[j - 1] not in DETERMINERS:
                 return None

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from spacesgg_ros.cli.console import InputError, output
 
+from ..input_files import check_input, check_output
+
 
 def register(data: typer.Typer) -> None:
     """Add the subcommand to ``spacesgg data``."""
@@ -17,9 +19,17 @@ def register(data: typer.Typer) -> None:
 
 
 def validate(
-    rows: Annotated[Path, typer.Argument(help="Rows (.jsonl).")],
-    against: Annotated[Path, typer.Option(help="Measured set that they were made from (.jsonl).")],
-    out: Annotated[Path, typer.Option(help="Folder for good.jsonl, rejected.jsonl, counts.json.")],
+    rows: Annotated[Path, typer.Argument(callback=check_input, help="Rows (.jsonl).")],
+    against: Annotated[
+        Path,
+        typer.Option(callback=check_input, help="Measured set that they were made from (.jsonl)."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=check_output, help="Folder for good.jsonl, rejected.jsonl, counts.json."
+        ),
+    ],
     strict: Annotated[
         bool, typer.Option(help="Reject what the input neither proves nor refutes, too.")
     ] = True,
@@ -39,8 +49,13 @@ def validate(
     try:
         report = validate_file(rows, against, out, ValidationConfig(strict=strict))
     except (GroundedError, OSError) as error:
-        raise InputError(str(error)) from error
+        raise InputError(f"cannot validate {rows}: {error}") from error
     summary = report.to_dict()
+    if not summary["rows"] or not report.images:
+        empty, what = (against, "grounded image") if summary["rows"] else (rows, "row")
+        raise InputError(
+            f"{empty} holds no {what}: each line is one, as JSON; see {out / REJECTED}"
+        )
     table = Table("task", title="rows")
     for name in ("rows", "good", "rejected"):
         table.add_column(name, justify="right")

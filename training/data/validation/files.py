@@ -32,11 +32,13 @@ class ValidationReport:
     Attributes:
         rows, good: how many there were and are, by task ("" for what is no row).
         reasons: ``"stage: reason"`` to how often, most frequent first.
+        images: how many the measured set has.
     """
 
     rows: Mapping[str, int]
     good: Mapping[str, int]
     reasons: Mapping[str, int]
+    images: int
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -105,7 +107,7 @@ def validate_file(
     out.mkdir(parents=True, exist_ok=True)
     write_rows(out / GOOD, keep())
     write_rejected(out / REJECTED, rejected)
-    report = ValidationReport(dict(seen), dict(good), count_reasons(rejected))
+    report = ValidationReport(dict(seen), dict(good), count_reasons(rejected), len(images))
     (out / COUNTS).write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
     return report
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from spacesgg_ros.graph.text import parse_graph
 
+from .names import name_fits
 from .problems import Problem, ProblemKind
 from .truth import Truth
 
@@ -27,12 +28,13 @@ def check_layers(answer: str, truth: Truth) -> Iterator[Problem]:
         hit = hit or (_LAST.match(text) if int(number) < len(lines) else None)
         if hit:
             yield Problem(ProblemKind.LAYER_ORDER, f"layer {number} is called {hit.group(1)}")
-    index = {box: i for i, box in enumerate(truth.boxes)}
     for thing in parse_graph(answer).objects:
-        at = index.get(thing.box)
-        if at is None or not thing.layer:
+        there = truth.at_box.get(thing.box, frozenset())
+        named = {i for i in there if name_fits(thing.label, truth.labels[i])} or there
+        if not named or not thing.layer:
             continue
-        measured = truth.layer_of.get(at, 0)
-        if measured != thing.layer:
-            detail = f"{thing.label} is in layer {measured or 'none'}, not {thing.layer}"
+        measured = sorted({truth.layer_of.get(i, 0) for i in named})
+        if thing.layer not in measured:
+            told = " or ".join(str(n or "none") for n in measured)
+            detail = f"{thing.label} is in layer {told}, not {thing.layer}"
             yield Problem(ProblemKind.WRONG_LAYER, detail)

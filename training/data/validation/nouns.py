@@ -32,7 +32,7 @@ _ABSTRACT = frozenset(
     sight vantage situation description sentence sentences box boxes name tag relations way person
     looking viewed left-hand height level ground-plane plane half quarter turn rotation change
     swap mirror outside inside best following distant closer nearer higher lower further farther
-    frame overview short caption term word words prominent""")
+    frame overview short caption term word words prominent shot snapshot""")
 )
 """Nouns of speaking about pictures; ending in "-est" counts, too."""
 

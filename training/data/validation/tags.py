@@ -25,7 +25,6 @@ _EXAMPLE = "[[x1, y1, x2, y2]]"
 
 def check_tags(row: Row, truth: Truth) -> Iterator[Problem]:
     """Reads every turn as a graph: no issue, boxes of the input, names that fit."""
-    by_box = {box: i for i, box in enumerate(truth.boxes)}
     known: set[str] = set()
     for turn in row.conversations:
         text = turn.text.removeprefix("<image>\n")
@@ -37,12 +36,11 @@ def check_tags(row: Row, truth: Truth) -> Iterator[Problem]:
             for content in _BOX.findall(boxes.replace("[[", "[").replace("]]", "]")):
                 written = f"[{content}]"
                 box = _read(content)
-                if box is None or box not in by_box or written != str(list(box)):
+                if box is None or box not in truth.at_box or written != str(list(box)):
                     yield Problem(ProblemKind.UNKNOWN_BOX, f"{name}: {written}")
                 elif tag == "ref":
                     known.add(written)
-                    same = [i for i, other in enumerate(truth.boxes) if other == box]
-                    labels = [truth.labels[i] for i in same]
+                    labels = [truth.labels[i] for i in sorted(truth.at_box[box])]
                     if not any(name_fits(name, label) for label in labels):
                         yield Problem(
                             ProblemKind.WRONG_NAME, f"{name}: {labels[0]} is at {written}"

@@ -19,9 +19,12 @@ _PIECE = re.compile(
     r"|(?P<stop>[,;:()—–])"
 )
 _BOX = re.compile(r"\[\s*(-?\d+)\s*,\s*(-?\d+)\s*,\s*(-?\d+)\s*,\s*(-?\d+)\s*\]")
-_PICTURE = frozenset({"picture", "image", "photo", "scene", "view"})
-_EVERYDAY = _PICTURE | {"can", "light", "fan", "watch"}
+PICTURE = frozenset({"picture", "image", "photo", "photograph", "scene", "view"})
+_SETTING = PICTURE | {"frame", "shot", "snapshot"}
+"""What "in this ..." opens a sentence with, whatever objects are called so."""
+_EVERYDAY = PICTURE | {"can", "light", "fan", "watch"}
 """Labels that are also everyday words: "can be seen", "in the picture"."""
+_WITHIN = frozenset({"in", "on", "within", "inside", "throughout", "across"})
 _COMPARED = frozenset(
     {"nearer", "closer", "farther", "further", "nearest", "closest", "farthest", "furthest",
      "away", "back", "distance", "seen", "viewed", "up"}
@@ -71,16 +74,16 @@ class Reader:
 
     Attributes:
         names: of its objects.
-        boxes: which object a box is of, as text writes boxes.
+        boxes: which objects a box is of, as text writes boxes: two that fill the picture share one.
     """
 
     names: NameIndex
-    boxes: Mapping[BoxNorm, int]
+    boxes: Mapping[BoxNorm, frozenset[int]]
 
     def boxed(self, text: str) -> frozenset[int]:
         """Objects that the text names with their boxes."""
         return frozenset().union(
-            *(self._objects(hit["boxes"]) for hit in _PIECE.finditer(text) if hit["boxes"])
+            *(self._named(hit) for hit in _PIECE.finditer(text) if hit["boxes"])
         )
 
     def read(
@@ -112,15 +115,18 @@ class Reader:
 
     def _objects(self, content: str) -> frozenset[int]:
         found = (tuple(int(v) for v in box) for box in _BOX.findall(content))
-        return frozenset(self.boxes[box] for box in found if box in self.boxes)  # type: ignore[index]
+        return frozenset().union(*(self.boxes.get(box, frozenset()) for box in found))  # type: ignore[arg-type]
+
+    def _named(self, hit: re.Match[str]) -> frozenset[int]:
+        """Objects at the boxes of a mention; of several at one box those of its name."""
+        there = self._objects(hit["boxes"])
+        return there & self.names.find(split_words(hit["name"])) or there
 
     def _token(
         self, hit: re.Match[str], lately: frozenset[int], before: frozenset[int]
     ) -> Token | None:
         if hit["boxes"] is not None:
-            return Token(
-                "thing", hit["name"].strip().lower(), self._objects(hit["boxes"]), boxed=True
-            )
+            return Token("thing", hit["name"].strip().lower(), self._named(hit), boxed=True)
         if hit["subject"] is not None:
             subjects, targets = self._objects(hit["subject"]), self._objects(hit["object"])
             return Token("relation", hit["pred"].strip().lower(), subjects, targets)
@@ -169,12 +175,16 @@ class Reader:
             return True
         before = [pieces[start - k].text if start >= k else "" for k in (1, 2, 3)]
         after = pieces[end].text if end < len(pieces) else ""
+        if word in _SETTING and start == 2 and before[1] in _WITHIN:
+            return False
         if word == "camera":
             viewer = before[1] in ("to", "from") and before[2] in _COMPARED
             return not (viewer or before[1] == "from")
         if word not in _EVERYDAY:
             return True
-        if word in _PICTURE and (before[1] in ("in", "of", "from") or after in ("of", "shows")):
+        if word in PICTURE and (
+            before[1] in ("in", "of", "from", "at") or after in ("of", "shows")
+        ):
             return False
         return before[0] in DETERMINERS and after != "be"
 

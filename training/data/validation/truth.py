@@ -43,9 +43,16 @@ class Truth:
         return tuple(encode_box(o.box_px, image.width, image.height) for o in image.objects)
 
     @cached_property
+    def at_box(self) -> Mapping[BoxNorm, frozenset[int]]:
+        """The objects of each box."""
+        found: dict[BoxNorm, frozenset[int]] = {}
+        for i, box in enumerate(self.boxes):
+            found[box] = found.get(box, frozenset()) | {i}
+        return found
+
+    @cached_property
     def reader(self) -> Reader:
-        index = {box: i for i, box in reversed(list(enumerate(self.boxes)))}
-        return Reader(NameIndex.of(self.labels), index)
+        return Reader(NameIndex.of(self.labels), self.at_box)
 
     @cached_property
     def ambiguous(self) -> frozenset[frozenset[int]]:

@@ -24,6 +24,7 @@ from .tasks import VSD_TASKS, Picture, VsdConfig, make_fact, make_row
 from .vsr import VerifiedCaption
 
 STAGE = "vsd"
+NO_IMAGE = "no such image"
 _OPEN_SENTENCES = 3
 _SUFFIXES = ("", ".jpg", ".png")
 
@@ -51,7 +52,7 @@ class PictureFolder:
         files = (self.images / f"{name}{suffix}" for suffix in _SUFFIXES)
         path = next((file for file in files if file.is_file()), None)
         if path is None:
-            return Rejected(name, STAGE, "no such image", f"in {self.images}")
+            return Rejected(name, STAGE, NO_IMAGE, f"in {self.images}")
         try:
             with Image.open(path) as image:  # the header alone
                 width, height = image.size

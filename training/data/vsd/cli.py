@@ -15,6 +15,7 @@ import typer
 from spacesgg_ros import __version__
 from spacesgg_ros.cli.console import InputError, messages, output
 
+from ..input_files import check_input
 from ..rejected import Rejected, count_reasons, rejected_table, write_rejected
 from ..rows import Row
 
@@ -35,10 +36,13 @@ def register(data: typer.Typer) -> None:
 
 
 def vsd(
-    files: Annotated[list[Path], typer.Argument(help="VSD files, v1 or v2 (JSON)")],
+    files: Annotated[
+        list[Path], typer.Argument(callback=check_input, help="VSD files, v1 or v2 (JSON)")
+    ],
     out: Annotated[Path | None, typer.Option(help="rows file (.jsonl) to write")] = None,
     v2: Annotated[
-        list[Path] | None, typer.Option(help="v2 files of the same pictures: third sentences")
+        list[Path] | None,
+        typer.Option(callback=check_input, help="v2 files of the same pictures: third sentences"),
     ] = None,
     images: _Images = None,
     tasks: _Tasks = "",
@@ -59,6 +63,10 @@ def vsd(
         read = {file: split_rejected(read_vsd(file)) for file in [*files, *(v2 or ())]}
     except VsdFileError as error:
         raise InputError(str(error)) from error
+    for file, (good, bad) in read.items():
+        if not good:
+            first = f"; the first: {bad[0].reason} ({bad[0].detail})" if bad else ""
+            raise InputError(f"{file} holds no usable picture{first}; is it a file of VSD's?")
     summary: dict[str, Any] = {}
     if statistics:
         counted = {file.name: count_file(*found) for file, found in read.items()}
@@ -87,7 +95,9 @@ def vsd(
 
 
 def vsr(
-    files: Annotated[list[Path], typer.Argument(help="VSR files (JSON lines)")],
+    files: Annotated[
+        list[Path], typer.Argument(callback=check_input, help="VSR files (JSON lines)")
+    ],
     out: _Out,
     images: _Images = None,
     tasks: _Tasks = "",
@@ -123,7 +133,7 @@ def vsr(
 
 
 def refine(
-    rows: Annotated[Path, typer.Argument(help="rows file (.jsonl)")],
+    rows: Annotated[Path, typer.Argument(callback=check_input, help="rows file (.jsonl)")],
     out: _Out,
     rewriter: Annotated[str, typer.Option(help="rules, or openai for a language model")] = "rules",
     seed: _Seed = 0,
@@ -154,7 +164,7 @@ def refine(
     from ..writing.endpoint import Budget, EndpointConfig, read_key
     from ..writing.generator import GenerationFailed
     from .diversity import diversity_table
-    from .refinement import RefinementReport, Rewriter, refine_rows
+    from .refinement import REFINED_TASKS, RefinementReport, Rewriter, refine_rows
     from .rewriters import MAX_TOKENS, ModelRewriter
     from .rules import RuleRewriter
 
@@ -184,13 +194,19 @@ def refine(
     try:
         source = _move(read_rows(rows), rows.resolve().parent, out.resolve().parent)
         count = _write_rows(out, refine_rows(source, chosen, report), report.rejected)
-    except (OSError, RowError) as error:
+    except (OSError, RowError, RecursionError) as error:
         raise InputError(f"cannot refine {rows}: {error}") from error
     except GenerationFailed as error:
         raise InputError(
             f"the language model gives no more answers: {error.reason.value}: {error}; "
             "answers so far are kept, the same command goes on from them"
         ) from error
+    if not report.before:
+        out.unlink()
+        raise InputError(
+            f"{rows} has no sentence to rewrite: none of its {count} rows is of "
+            f"{' or '.join(REFINED_TASKS)}; `spacesgg data vsd` and `vsr` make such rows"
+        )
     summary = report.summary() | {"rewriter": chosen.name, "seed": seed, "rows_in_all": count}
     _write_summary(out, summary, report.rejected)
     _print_rejected(report.rejected)
@@ -258,14 +274,29 @@ def _write(
     count = _write_rows(out, counted(), rejected)
     _write_summary(out, {"rows": dict(tasks)} | summary, rejected)
     _print_rejected(rejected)
+    if not count:
+        out.unlink()
+        raise InputError(_explain_none(out, rejected, images))
     told = ", ".join(f"{number:,} {task}" for task, number in tasks.items())
-    output.print(f"{count:,} rows: {out} ({told or 'none'})")
+    output.print(f"{count:,} rows: {out} ({told})")
     if images is None:
         messages.print(
             "[yellow]sizes unknown:[/] without --images rows say 1 x 1 and cannot be trained on"
         )
-    if not count:
-        raise InputError("no row came out; the reasons are above")
+
+
+def _explain_none(out: Path, rejected: list[Rejected], images: Path | None) -> str:
+    """Why there is no row, by the most frequent reason, and what to do."""
+    from .captions import NO_IMAGE
+
+    told = f"no row came out, so {out} is not written"
+    if not rejected:
+        return f"{told}: the files hold nothing"
+    reasons = Counter(entry.reason for entry in rejected)
+    reason, times = reasons.most_common(1)[0]
+    first = next(entry for entry in rejected if entry.reason == reason)
+    hint = f"; is --images {images} the folder of the pictures?" if NO_IMAGE in reasons else ""
+    return f"{told}; {times} times {reason}: {first.id}, {first.detail}{hint}"
 
 
 def _write_summary(out: Path, summary: dict[str, Any], rejected: list[Rejected]) -> None:

@@ -20,6 +20,7 @@ from ..grounded import BoxPx
 from ..rejected import Rejected
 
 STAGE = "read"
+_EXPECTED = "expected VSD's list of {img_id, triple_list, captions}"
 
 
 class VsdFileError(ValueError):
@@ -68,10 +69,10 @@ def read_vsd(path: Path) -> Iterator[DescribedImage | Rejected]:
     """
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise VsdFileError(f"{path} cannot be read as JSON: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise VsdFileError(f"{path} cannot be read as JSON: {error}; {_EXPECTED}") from error
     if not isinstance(entries, list):
-        raise VsdFileError(f"{path} must hold a list of pictures, got {type(entries).__name__}")
+        raise VsdFileError(f"{path} holds a {type(entries).__name__}; {_EXPECTED}")
     seen: set[str] = set()
     for number, entry in enumerate(entries):
         yield from _read_entry(f"{Path(path).name}:{number}", entry, seen)

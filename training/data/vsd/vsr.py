@@ -76,7 +76,7 @@ def _read_item(place: str, name: str, line: str) -> VerifiedCaption | Rejected:
         data: Any = json.loads(line)
         values = [data[key] for key in ("image", "caption", "relation")]
         true = data["label"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         return Rejected(place, STAGE, "not a VSR item", f"{type(error).__name__}: {error}")
     if not all(isinstance(value, str) and value.strip() for value in values):
         return Rejected(place, STAGE, "not a VSR item", "image, caption and relation must be texts")

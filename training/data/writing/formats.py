@@ -82,7 +82,7 @@ def write_batch(
         for name in config.formats:
             row = f"{image.id}/{name}"
             requests.append((image, WritingRequest(row, name, facts, config.seed, config.turns)))
-    rows = []
+    rows: list[Row] = []
     results = generator.write([request for _, request in requests])
     for (image, request), result in zip(requests, results, strict=True):
         item = _make_row(image, request, result, config.images)

@@ -96,7 +96,7 @@ def _list_layer(facts: ImageFacts, number: int, named: dict[str, int], rng: rand
     for thing in things:
         names.append(f"{_count(thing.label, named.get(thing.label, 0))} {thing.tagged}")
         named[thing.label] = named.get(thing.label, 0) + 1
-    paraphrases = bank.ANY_LAYER
+    paraphrases: tuple[str, ...] = bank.ANY_LAYER
     if len(facts.layers) > 1 and facts.flat[number - 1]:
         last = number == len(facts.layers)
         paraphrases = (

@@ -10,6 +10,8 @@ import typer
 
 from spacesgg_ros.cli.console import InputError, messages, output
 
+from ...data.input_files import check_input, check_output
+
 if TYPE_CHECKING:
     from spacesgg_ros.training.data.rejected import Rejected
     from spacesgg_ros.training.evaluate.scoring.result import ScoreResult
@@ -19,11 +21,15 @@ if TYPE_CHECKING:
 _FrequencyOption = Annotated[
     Path | None,
     typer.Option(
-        help="of `score psg-frequency`; default: every image is judged by the others of the set"
+        callback=check_input,
+        help="of `score psg-frequency`; default: every image is judged by the others of the set",
     ),
 ]
 _OutOption = Annotated[
-    Path | None, typer.Option(help="folder for report.md, result.json and left-out.jsonl")
+    Path | None,
+    typer.Option(
+        callback=check_output, help="folder for report.md, result.json and left-out.jsonl"
+    ),
 ]
 _NameOption = Annotated[str, typer.Option(help="of what is scored; default: the file's")]
 
@@ -38,14 +44,22 @@ def register(score: typer.Typer) -> None:
 
 def psg(
     questions: Annotated[
-        Path, typer.Option(help="psg_eval.jsonl, or psg.json for its whole test split")
+        Path,
+        typer.Option(
+            callback=check_input, help="psg_eval.jsonl, or psg.json for its whole test split"
+        ),
     ],
-    answers: Annotated[Path, typer.Option(help='JSONL: {"question_id", "text"}')],
+    answers: Annotated[
+        Path, typer.Option(callback=check_input, help='JSONL: {"question_id", "text"}')
+    ],
     protocol: Annotated[
         str, typer.Option(help="asmv2, corrected or both; both are always printed, this one first")
     ] = "both",
     synonyms: Annotated[
-        Path | None, typer.Option(help="a class and its synonyms a line; default: our own table")
+        Path | None,
+        typer.Option(
+            callback=check_input, help="a class and its synonyms a line; default: our own table"
+        ),
     ] = None,
     lemmatiser: Annotated[str, typer.Option(help="auto, spacy or simplemma")] = "auto",
     one_to_one: Annotated[
@@ -100,9 +114,14 @@ def psg(
 
 def score_predicates(
     questions: Annotated[
-        Path, typer.Option(help="JSONL: question_id, image, subj, obj, correct_option")
+        Path,
+        typer.Option(
+            callback=check_input, help="JSONL: question_id, image, subj, obj, correct_option"
+        ),
     ],
-    scores: Annotated[Path, typer.Option(help="JSONL: question_id, text [options], scores")],
+    scores: Annotated[
+        Path, typer.Option(callback=check_input, help="JSONL: question_id, text [options], scores")
+    ],
     as_published: Annotated[
         bool, typer.Option(help="also with the script's defects: K-1, labels only")
     ] = False,
@@ -134,8 +153,12 @@ def score_predicates(
 
 
 def psg_recall(
-    truth: Annotated[Path, typer.Option(help="psg.json, or a grounded set (.jsonl)")],
-    predictions: Annotated[Path, typer.Option(help="JSONL: image_id, objects, relations")],
+    truth: Annotated[
+        Path, typer.Option(callback=check_input, help="psg.json, or a grounded set (.jsonl)")
+    ],
+    predictions: Annotated[
+        Path, typer.Option(callback=check_input, help="JSONL: image_id, objects, relations")
+    ],
     split: Annotated[str, typer.Option(help="of psg.json: test or train")] = "test",
     masks: Annotated[bool, typer.Option(help="overlap of masks instead of boxes")] = False,
     panoptic: Annotated[
@@ -177,7 +200,9 @@ def psg_recall(
 
 
 def psg_frequency(
-    train: Annotated[Path, typer.Argument(help="psg.json, or a grounded set (.jsonl)")],
+    train: Annotated[
+        Path, typer.Argument(callback=check_input, help="psg.json, or a grounded set (.jsonl)")
+    ],
     out: Annotated[Path, typer.Option(help="table to write")],
     split: Annotated[str, typer.Option(help="of psg.json: train or test")] = "train",
 ) -> None:

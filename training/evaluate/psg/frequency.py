@@ -202,8 +202,10 @@ def load_frequencies(path: Path) -> Frequencies:
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(rows, list) or not rows:
+            raise ValueError("no list of [subject, predicate, object, count]")
         return Frequencies({(str(s), str(p), str(o)): int(n) for s, p, o, n in rows})
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} is no table of frequencies ({error}); `spacesgg score psg-frequency` makes one"
         ) from error

@@ -114,6 +114,8 @@ def read_pair_questions(path: Path) -> tuple[list[PairQuestion], list[Rejected]]
             f"{path} has no question: each line needs question_id, image, subj, obj and "
             "correct_option [predicate, ...]"
         )
+    if not any(question.correct for question in questions.values()):
+        raise InputError(f"correct_option of {path} is always empty, so nothing can be found")
     return list(questions.values()), rejected
 
 

@@ -125,7 +125,8 @@ def read_questions(path: Path) -> tuple[list[Question], list[Rejected]]:
     Of several rows with one id the last counts, as published; the earlier ones are listed.
 
     Raises:
-        InputError: the file cannot be opened, or none of its rows is a question.
+        InputError: the file cannot be opened, none of its rows is a question, or none has a
+            relation.
     """
     questions: dict[int | str, Question] = {}
     lines: dict[int | str, str] = {}
@@ -138,6 +139,11 @@ def read_questions(path: Path) -> tuple[list[Question], list[Rejected]]:
         raise InputError(
             f"{path} has no question: each line needs question_id, image, width, height and "
             "relation_tuples [[subject, box, object, box, predicate], ...]"
+        )
+    if not any(question.tuples for question in questions.values()):
+        raise InputError(
+            f"relation_tuples of {path} are all empty, so nothing can be found; give questions "
+            "with relations"
         )
     return list(questions.values()), rejected
 

@@ -18,13 +18,15 @@ def read_synonyms(path: Path | None = None) -> dict[str, str]:
         path: None: our own table.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or no line has a synonym.
     """
     path = path or OWN_TABLE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no table of synonyms: {error}") from error
+    if not any("," in line for line in lines):
+        raise InputError(f"{path} is no table of synonyms: a line is CLASS, SYNONYM, ...")
     table: dict[str, str] = {}
     for line in lines:
         words = [word.strip() for word in line.split(",")]

@@ -13,6 +13,8 @@ from spacesgg_ros.training.data.rejected import Rejected
 from .openpsg import LabelledObjects
 from .records import STAGE, Question, RowError, TrueTuple, read_box, read_id, read_rows
 
+_KINDS = "psg.json, or a grounded set (.jsonl)"
+
 
 def read_truth(
     path: Path, split: str | None = "test", masks: Path | None = None
@@ -24,7 +26,7 @@ def read_truth(
         masks: folder of ``psg.json``'s panoptic pictures; None: boxes only.
 
     Raises:
-        InputError: the file cannot be used or has no image.
+        InputError: the file cannot be used, or has no image or no relation.
     """
     from spacesgg_ros.training.data.sources.files import read_grounded
     from spacesgg_ros.training.data.sources.pictures import Pictures
@@ -39,9 +41,17 @@ def read_truth(
     except GroundedError as error:
         raise InputError(str(error)) from error
     images = [entry for entry in entries if isinstance(entry, GroundedImage)]
+    rejected = [entry for entry in entries if isinstance(entry, Rejected)]
     if not images:
-        raise InputError(f"{path} has no image{'' if split is None else f' of split {split}'}")
-    return images, [entry for entry in entries if isinstance(entry, Rejected)]
+        of = f" of split {split}" if path.suffix == ".json" and split else ""
+        first = f"; the first entry: {rejected[0].reason}" if rejected else ""
+        raise InputError(f"{path} has no image{of}{first}; expected {_KINDS}")
+    if not any(image.relations for image in images):
+        raise InputError(
+            f"none of the {len(images)} images of {path} has a relation, so nothing can be found; "
+            "give annotations with relations"
+        )
+    return images, rejected
 
 
 def to_labelled(image: GroundedImage) -> LabelledObjects:

@@ -25,7 +25,10 @@ from spacesgg_ros.training.evaluate.facts import ignored_objects, scene_of, true
 from spacesgg_ros.training.scenes.dataset import read_shards
 
 from .outcomes import ScoreError
-from .reading import Read, get_id, read_entries
+from .reading import Read, get_id, read_entries, require_items
+
+_KINDS = "expected COCO's instances .json, a grounded set .jsonl or a rendered shard .tar"
+_BROKEN = (tarfile.TarError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,14 @@ def read_truth(paths: Sequence[Path]) -> Read[ImageBoxes]:
     for path in paths:
         try:
             found = list(_read_truth_file(path))
-        except (OSError, ValueError, KeyError, TypeError, tarfile.TarError) as error:
-            raise ScoreError(f"{path} cannot be read as true boxes: {error!r}") from error
+        except (OSError, ValueError, LookupError, TypeError, *_BROKEN) as error:
+            why = str(error) if isinstance(error, ScoreError) else f"{error!r:.100}"
+            raise ScoreError(f"{path} cannot be read as true boxes: {why}; {_KINDS}") from error
         images += [entry for entry in found if isinstance(entry, ImageBoxes)]
         bad += [{"entry": e.id, "reason": e.reason} for e in found if isinstance(e, Rejected)]
     if not images:
-        raise ScoreError(f"no image in {', '.join(map(str, paths))}")
+        first = f"; the first entry: {bad[0]['reason']}" if bad else ""
+        raise ScoreError(f"no image in {', '.join(map(str, paths))}{first}; {_KINDS}")
     if repeated := [name for name, n in Counter(i.id for i in images).items() if n > 1]:
         raise ScoreError(f"image {repeated[0]!r} occurs twice in the truth")
     return Read(tuple(images), tuple(bad))
@@ -84,7 +89,7 @@ def read_predictions(path: Path, categories: Mapping[int, str] | None = None) ->
         categories: names of COCO's category ids, for a results list.
 
     Raises:
-        ScoreError: the file cannot be read.
+        ScoreError: the file cannot be read, or no prediction is left.
     """
     names = categories or {}
 
@@ -103,7 +108,7 @@ def read_predictions(path: Path, categories: Mapping[int, str] | None = None) ->
         except ValueError as error:
             raise ScoreError(str(error)) from error
 
-    read = read_entries(path, parse)
+    read = require_items(path, read_entries(path, parse), "prediction")
     together: dict[str, list[LabelledBox]] = defaultdict(list)
     for image in read.items:
         together[image.id] += image.boxes
@@ -134,7 +139,7 @@ def _read_truth_file(path: Path) -> Iterator[ImageBoxes | Rejected]:
     elif path.suffix == ".json":
         yield from _from_coco(json.loads(path.read_text(encoding="utf-8")))
     else:
-        raise ScoreError("expected COCO's .json, a grounded set .jsonl or a shard .tar")
+        raise ScoreError(f"it ends in {path.suffix or 'nothing'}")
 
 
 def _from_grounded(image: GroundedImage) -> ImageBoxes:

@@ -26,7 +26,7 @@ from spacesgg_ros.vlm.prompts import IMAGE_TOKEN
 
 from .answers import NO, YES, normalize_truth
 from .outcomes import ScoreError
-from .reading import Read, get_first, get_id, read_answers, read_unique
+from .reading import Read, find_strangers, get_first, get_id, read_answers, read_unique
 
 ONE_CATEGORY = "all"
 
@@ -69,10 +69,13 @@ def read_questions(path: Path, truth: Path | None = None) -> Read[Question]:
         truth: an answers file with the right answers, for questions that come without.
 
     Raises:
-        ScoreError: a file cannot be read, or no question is left.
+        ScoreError: a file cannot be read, no question is left, or ``truth`` is of none of them.
     """
     truths = dict(read_answers(truth).items) if truth is not None else {}
-    return read_unique(path, lambda data: _parse(data, truths), "question")
+    read = read_unique(path, lambda data: _parse(data, truths), "question")
+    if truth is not None:
+        find_strangers(truth, truths, dict.fromkeys(q.id for q in read.items), "question")
+    return read
 
 
 def get_group(data: Mapping[str, Any]) -> str:

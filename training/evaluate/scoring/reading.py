@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -84,11 +84,42 @@ def read_unique(
         seen.add(item.id)
         return item
 
-    read = read_entries(path, parse_new)
+    return require_items(path, read_entries(path, parse_new), noun + of)
+
+
+def require_items(path: Path, read: Read[T], what: str) -> Read[T]:
+    """What was read of a file.
+
+    Raises:
+        ScoreError: nothing was; says what is wrong with the first entry.
+    """
     if not read.items:
         first = f"; the first entry: {read.bad[0]['reason']}" if read.bad else ""
-        raise ScoreError(f"{path} holds no {noun}{of}{first}")
+        raise ScoreError(f"{path} holds no {what}{first}")
     return read
+
+
+def find_strangers(
+    path: Path, said: Iterable[str], known: Collection[str], noun: str
+) -> tuple[str, ...]:
+    """The ids of a file of predictions that the truth does not have.
+
+    Args:
+        said: the ids of the file, one at least.
+        known: those of what is scored.
+        noun: what an id is of, in messages: "question", "image".
+
+    Raises:
+        ScoreError: it has none of them.
+    """
+    ids = tuple(said)
+    strangers = tuple(name for name in ids if name not in known)
+    if len(strangers) == len(ids):
+        raise ScoreError(
+            f"{path} fits no {noun} that is scored: its first id is {ids[0]!r}, the first {noun} "
+            f"is {next(iter(known), None)!r}; give the file that was written for these {noun}s"
+        )
+    return strangers
 
 
 def read_answers(path: Path) -> Read[tuple[str, str]]:
@@ -98,7 +129,7 @@ def read_answers(path: Path) -> Read[tuple[str, str]]:
     ``prediction``, ``output`` or ``response``.
 
     Raises:
-        ScoreError: the file cannot be read.
+        ScoreError: the file cannot be read, or no answer is left.
     """
     seen: set[str] = set()
 
@@ -112,7 +143,7 @@ def read_answers(path: Path) -> Read[tuple[str, str]]:
                 return name, str(data[key])
         raise ScoreError(f"no answer under {', '.join(_ANSWER_KEYS)}")
 
-    return read_entries(path, parse)
+    return require_items(path, read_entries(path, parse), "answer")
 
 
 def write_answers(path: Path, answers: Mapping[str, str], model: str) -> None:
@@ -145,7 +176,7 @@ def _split(text: str) -> list[tuple[int, str | Any]]:
     if text.lstrip().startswith("["):
         try:
             return list(enumerate(json.loads(text), 1))
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # lines that are lists: each is refused by itself
     return [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
 
@@ -155,7 +186,7 @@ def _load(entry: str | Any) -> Mapping[str, Any]:
     if isinstance(entry, str):
         try:
             data = json.loads(entry)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ScoreError("not JSON") from error
     if not isinstance(data, dict):
         raise ScoreError(f"an object is expected, got {type(data).__name__}")

@@ -213,8 +213,13 @@ def read_result(path: Path) -> ScoreResult:
     file = path / RESULT_FILE if path.is_dir() else path
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ScoreError(f"{file} is no result of `spacesgg score`: {error}") from error
+    except OSError as error:
+        raise ScoreError(
+            f"cannot read {file} ({error.strerror}); name a result.json, or the folder that "
+            "`spacesgg score` wrote by --out"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ScoreError(f"{file} is no result of `spacesgg score`: {error!s:.100}") from error
     if not isinstance(data, dict):
         raise ScoreError(f"{file} holds a {type(data).__name__}, a result is an object")
     try:
