@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from spacesgg_ros.bench.result import BenchError, describe_machine
+from spacesgg_ros.bench.training_set import merge_weights
 from spacesgg_ros.extras import require
 from spacesgg_ros.training.defaults import DATA_DIR
 
@@ -72,7 +73,7 @@ def run_ablation(config: AblationConfig) -> Iterator[tuple[str, dict[str, Any]]]
     shards = sorted(config.val.glob("val-*.tar"))
     if not shards:
         raise BenchError(f"no val frames in {config.val}: run `spacesgg scenes render val 300`")
-    aligned = _train(config, "stage1", _STAGES[0], {}, config.start, config.align_steps)
+    aligned = _train(config, "stage1", _STAGES[0], {}, config.start, config.align_steps, fresh=True)
     for name, added in MIXES.items():
         weights = task_weights(added)
         trained = _train(config, name, _STAGES[1], weights, aligned, config.steps)
@@ -97,8 +98,8 @@ def _train(
     engine = require("spacesgg_ros.training.engine.run", "train")
     settings = recipes.read_settings(recipes.find_recipe(recipe))
     settings["model"] = str(model)
-    source: dict[str, Any] = settings["data"][0] | {"rows": str(config.rows)}
-    settings["data"] = [source | ({"weights": weights} if weights else {})]
+    mix = weights or merge_weights(settings)
+    settings["data"] = [{"rows": str(config.rows), "weights": mix}]
     settings["max_steps"] = steps
     if fresh:
         settings["fresh"] = ["projector", "language_model"]

@@ -34,14 +34,16 @@ def write_training_set(folder: Path, frames: int | None = None) -> dict[str, Any
         raise BenchError(f"{SHARD} has no frame that rows can be made of")
     rows_of.write_rows(folder / "rows.jsonl", rows)
     settings: dict[str, Any] = recipes.read_settings(recipes.find_recipe("embedded/stage2"))
-    weights = {
-        task: weight
-        for task, weight in settings["data"][0]["weights"].items()
-        if any(row.task == task for row in rows)
-    }
+    tasks = {row.task for row in rows}
+    weights = {task: w for task, w in merge_weights(settings).items() if task in tasks}
     settings["model"] = "embedded"
     settings["data"] = [
         {"rows": str(folder / "rows.jsonl"), "images": str(SHARD.parent), "weights": weights}
     ]
     settings["cache"] = str(folder / "cache")
     return settings
+
+
+def merge_weights(settings: dict[str, Any]) -> dict[str, float]:
+    """Shares of the tasks in a recipe's mix, whichever of its files they come from."""
+    return {task: w for source in settings["data"] for task, w in source["weights"].items()}

@@ -28,6 +28,7 @@ from tokenizers import Tokenizer
 
 from spacesgg_ros.graph.predicates import DIRECTIONAL, VSD_LABELS
 from spacesgg_ros.vlm.errors import ModelError
+from spacesgg_ros.vlm.text_tokenizer import COORDINATE_FORMS, find_coordinates
 
 _NAME = r"/[A-Za-z0-9]([A-Za-z0-9 \-]{0,38}[A-Za-z0-9])?/"
 _BELOW_999 = "/[0-9]|[1-9][0-9]|[1-8][0-9][0-9]|9[0-8][0-9]|99[0-8]/"
@@ -137,10 +138,10 @@ class GrammarTokenizer:
             ) from error
         self.eos_ids = frozenset(eos_ids)
         self.vocabulary = vocabulary
-        # Tokenizers of small models hold each coordinate in one token: then a box can be kept
-        # from being empty. Index = value.
-        integers = [tokenizer.token_to_id(str(value)) for value in range(1000)]
-        self.integer_ids = None if None in integers else np.array(integers)
+        # Tokenizers of small models hold each coordinate in one token, maybe one with its comma
+        # too: then a box can be kept from being empty. (forms, 1000); second index = value.
+        ids = [find_coordinates(tokenizer, form) for form in COORDINATE_FORMS]
+        self.coordinate_ids = np.array([some for some in ids if some]) if ids[0] else None
 
 
 class GrammarConstraint:
@@ -255,10 +256,10 @@ class CanonicalConstraint(GrammarConstraint):
         return None
 
     def _ban(self, logits: np.ndarray) -> np.ndarray:
-        integer_ids = self._tokenizer.integer_ids
+        ids = self._tokenizer.coordinate_ids
         tail = self._bytes[-_PART_BOX_CHARS:].decode("utf-8", errors="replace")
         part = _PART_BOX.search(tail)
-        if integer_ids is None or part is None:
+        if ids is None or part is None:
             return logits
         written = part[1]
         banned = logits.copy()
@@ -266,11 +267,11 @@ class CanonicalConstraint(GrammarConstraint):
             # "1" begins "134", but is another coordinate.
             boxes = [box for box in self._candidates if box.startswith(written)]
             values = {int(box[len(written) :].partition(",")[0]) for box in boxes}
-            banned[np.delete(integer_ids, sorted(values))] = -np.inf
+            banned[np.delete(ids, sorted(values), axis=1)] = -np.inf
             return banned
         corner = [int(value) for value in written.split(", ")[:-1]]
         if len(corner) > 1:
-            banned[integer_ids[: corner[len(corner) - 2] + 1]] = -np.inf
+            banned[ids[:, : corner[len(corner) - 2] + 1]] = -np.inf
         return banned
 
 

@@ -1,4 +1,4 @@
-r"""The tokenizer of small models: a tag, a word or a coordinate is one token.
+r"""The tokenizer of small models: a tag, a name or a coordinate is one token.
 
 To make the processor files of a model folder (no torch, no transformers needed)::
 
@@ -15,9 +15,10 @@ To make the processor files of a model folder (no torch, no transformers needed)
 and expands ``<image>`` to ``(image_size // patch_size) ** 2 + num_additional_image_tokens``
 tokens (one less with strategy "default").
 
-``words`` may hold labels of several words and predicates: they are cut at spaces. Each word
-gets one token alone and one after a space; words of the prompts are always there. Any other
-text falls back to bytes, so encoding and decoding are exact for every string.
+``words`` may hold labels of several words: each is one token, as the predicates always are, so
+that a thing's name is read and written in one step. So is each of their words. All get one token
+alone and one after a space; words of the prompts are always there. Any other text falls back to
+bytes, so encoding and decoding are exact for every string.
 
 How it works: byte-level BPE without a single merge rule and with ``ignore_merges``, so that
 a piece of the pre-tokenizer's regular expression is one token where the vocabulary has it.
@@ -33,6 +34,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
+from spacesgg_ros.graph.predicates import VSD_LABELS
 from spacesgg_ros.vlm import prompts
 
 UNK_ID, BOS_ID, EOS_ID, PAD_ID, IMAGE_ID = range(5)
@@ -41,19 +43,19 @@ SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>", prompts.IMAGE_TOKEN)
 
 TAG_TOKENS = (
     "<ref>",
+    "\n<ref>",
     "</ref><box>[[",
-    ", ",
     "]]</box>",
     "<pred>",
+    "\n<pred>",
     "</pred><box>[[",
     "]]</box><box>[[",
 )
 """The skeleton of canonical graph text (``spacesgg_ros.graph.write_graph``)."""
 
-_LONGEST_TAGS_FIRST = sorted(TAG_TOKENS, key=len, reverse=True)
-_PIECES = "|".join(
-    [*(re.escape(tag) for tag in _LONGEST_TAGS_FIRST), r"\n", " ?[A-Za-z]+", "[0-9]{1,3}"]
-).replace("\\ ", " ")
+COORDINATE_FORMS = ("{}", "{}, ")
+"""A coordinate is one token as the last of its box and, with the comma, before another."""
+
 _PROMPT_WORDS = " ".join(
     (
         prompts.SCENE_GRAPH_PROMPT,
@@ -68,20 +70,23 @@ _PROMPT_WORDS = " ".join(
 def build_tokenizer(words: Iterable[str]) -> Tokenizer:
     """A tokenizer whose vocabulary is ``words``, 0..999, the tags and all bytes.
 
-    Ids: ``SPECIAL_TOKENS`` first, then the 256 bytes, tags, integers, words in sorted order,
-    so the same words always give the same ids. ``encode`` puts ``<s>`` in front unless
+    Ids: ``SPECIAL_TOKENS`` first, then the 256 bytes, tags, integers, words and names in sorted
+    order, so the same words always give the same ids. ``encode`` puts ``<s>`` in front unless
     ``add_special_tokens=False``.
     """
     vocabulary = {token: index for index, token in enumerate(SPECIAL_TOKENS)}
+    words = [*words, *VSD_LABELS]
+    names = {name for name in words if re.fullmatch("[A-Za-z]+( [A-Za-z]+)+", name)}
     found = {word for text in (*words, _PROMPT_WORDS) for word in re.findall("[A-Za-z]+", text)}
-    pieces = [*TAG_TOKENS, *(str(number) for number in range(1000))]
-    pieces += [form for word in sorted(found) for form in (word, " " + word)]
+    numbers = [form.format(n) for form in COORDINATE_FORMS for n in range(1000)]
+    pieces = [*TAG_TOKENS, ", ", *numbers]
+    pieces += [form for word in sorted(found | names) for form in (word, " " + word)]
     for symbol in (*sorted(_BYTE_SYMBOLS), *(_to_byte_symbols(piece) for piece in pieces)):
         vocabulary.setdefault(symbol, len(vocabulary))
     tokenizer = Tokenizer(models.BPE(vocabulary, [], ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+            pre_tokenizers.Split(Regex(_write_pieces(names)), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -93,6 +98,28 @@ def build_tokenizer(words: Iterable[str]) -> Tokenizer:
         single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", BOS_ID)]
     )
     return tokenizer
+
+
+def find_coordinates(tokenizer: Tokenizer, form: str) -> list[int]:
+    """Token ids of 0 to 999 in one of :data:`COORDINATE_FORMS`; none if one takes more tokens."""
+    texts = [form.format(value) for value in range(1000)]
+    found = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    return [ids[0] for ids in found] if all(len(ids) == 1 for ids in found) else []
+
+
+def _write_pieces(names: Iterable[str]) -> str:
+    """The regular expression that cuts text where tokens may meet; the longest piece wins."""
+    longest_first = [sorted(some, key=len, reverse=True) for some in (TAG_TOKENS, sorted(names))]
+    tags, phrases = ("|".join(re.escape(piece) for piece in some) for some in longest_first)
+    pieces = [
+        tags,
+        rf" ?(?:{phrases})(?![A-Za-z])",
+        r"\n",
+        " ?[A-Za-z]+",
+        "[0-9]{1,3}(?:, )?",
+        ", ",
+    ]
+    return "|".join(pieces).replace("\\ ", " ").replace("\\\n", r"\n")
 
 
 def save_processor(

@@ -14,6 +14,7 @@ with ``"model_type": "spacesgg_tower"`` loads as ``LlavaForConditionalGeneration
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -64,10 +65,29 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
         if self.image_size % 32:
             raise ValueError(f"image_size must be a multiple of 32, got {self.image_size}")
-        # features, surroundings, class scores, box and distance, Fourier code of the box, slot
-        described = 2 * self.neck_channels + self.num_classes + 5
-        self.hidden_size = described + 4 * 2 * _FOURIER_BANDS + self.num_slots
+        self.hidden_size = self.token_parts["slot"].stop
         super().__post_init__(**kwargs)
+
+    @property
+    def token_parts(self) -> dict[str, slice]:
+        """What a token is made of, and where in it: features at the peak and around it, 4 times
+        the class scores, box (0..1 of the square), log distance, sine and cosine of the box
+        (side-major), and a 1 for the how manieth likely object it is."""
+        widths = {
+            "features": self.neck_channels,
+            "around": self.neck_channels,
+            "scores": self.num_classes,
+            "box": 4,
+            "log_distance": 1,
+            "sine": 4 * _FOURIER_BANDS,
+            "cosine": 4 * _FOURIER_BANDS,
+            "slot": self.num_slots,
+        }
+        ends = list(itertools.accumulate(widths.values()))
+        return {
+            name: slice(end - width, end)
+            for (name, width), end in zip(widths.items(), ends, strict=True)
+        }
 
     @property
     def num_tokens(self) -> int:

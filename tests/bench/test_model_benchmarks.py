@@ -20,6 +20,8 @@ from spacesgg_ros.bench import (
     vsd_classify,
 )
 from spacesgg_ros.bench.result import BenchError
+from spacesgg_ros.bench.training_set import merge_weights
+from spacesgg_ros.training.engine.recipe import find_recipe, read_settings
 
 
 def number(value: float) -> dict:
@@ -112,6 +114,13 @@ def test_a_missing_baseline_says_how_to_make_it(monkeypatch, tmp_path: Path) -> 
     monkeypatch.setattr(splits, "load_embedded", lambda precision: model)
     with pytest.raises(BenchError, match="--train-data"):
         splits.measure("test-seen", ["graphs"], True)
+
+
+def test_a_mix_of_several_files_is_merged_whole() -> None:
+    settings = read_settings(find_recipe("embedded/stage2"))
+    shares = merge_weights(settings)
+    assert len(settings["data"]) > 1 and "graph" in shares and "vsd-classify" in shares
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_mixes_of_the_ablation_differ_only_in_what_shares_the_rest() -> None:

@@ -154,8 +154,9 @@ def test_relations_are_of_two_objects_and_told_once(seed: int, eos: float) -> No
 
 def test_what_the_format_forces_costs_no_step() -> None:
     decoded, _ = decode_canonical(reciting(f"{MUG}\n{PLATE}\n{ON}"))
-    relation = 1 + 1 + 1 + 7 + 1 + 7 + 1
-    forced_in_relation = relation - 3  # the predicate and the first coordinate of each box
+    relation = 1 + 1 + 1 + 4 + 1 + 4 + 1
+    # all but that there is one, the predicate and the first coordinate of each box
+    forced_in_relation = relation - 4
     assert len(decoded.token_ids) - decoded.steps > forced_in_relation
 
 

@@ -8,6 +8,7 @@ import torch
 from tokenizers import Tokenizer
 
 from spacesgg_ros.cli.console import InputError
+from spacesgg_ros.vlm.text_tokenizer import COORDINATE_FORMS, find_coordinates
 
 COORDINATES = 1000
 """A coordinate in graph text is an integer from 0 to 999."""
@@ -63,14 +64,15 @@ class TokenLoss:
     def __init__(self, tokenizer: Tokenizer | None = None, sigma: float = 0.0) -> None:
         """Raises InputError if ``sigma`` is given and an integer is not one token."""
         self._sigma = sigma
-        self._value = self._ids = self._bumps = torch.empty(0)
+        self._place = self._ids = self._bumps = torch.empty(0)
         if not sigma:
             return
         if tokenizer is None:
             raise ValueError("sigma needs the tokenizer")
         ids = torch.tensor(coordinate_ids(tokenizer))
-        self._value = torch.full((tokenizer.get_vocab_size(),), -1)
-        self._value[ids] = torch.arange(COORDINATES)
+        # index of the form times 1000 plus the value
+        self._place = torch.full((tokenizer.get_vocab_size(),), -1)
+        self._place[ids.flatten()] = torch.arange(ids.numel())
         vocabulary = tokenizer.get_vocab().items()
         self._after_name, self._after_predicate = (
             torch.tensor([n for token, n in vocabulary if token.startswith(tag)])
@@ -82,24 +84,25 @@ class TokenLoss:
         distance = torch.arange(-reach, reach + 1).float()
         bumps = torch.exp(-(distance**2) / (2 * sigma**2)) * exists
         self._bumps = bumps / bumps.sum(1, keepdim=True)
-        self._ids = ids[near.clamp(0, COORDINATES - 1)]
+        self._bumps = self._bumps.repeat(len(ids), 1)
+        self._ids = ids[:, near.clamp(0, COORDINATES - 1)].flatten(0, 1)
 
     def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Sum over tokens, a float32 scalar. Args: ``(n, vocabulary)`` and ``(n,)``."""
         logits = logits.float()
         if not self._sigma:
             return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
-        if self._value.device != targets.device:
-            for name in ("_value", "_ids", "_bumps", "_after_name", "_after_predicate"):
+        if self._place.device != targets.device:
+            for name in ("_place", "_ids", "_bumps", "_after_name", "_after_predicate"):
                 setattr(self, name, getattr(self, name).to(targets.device))
-        value = self._value[targets]
-        is_soft = (value >= 0) & ~self._is_copy(targets)
+        coordinate = self._place[targets]
+        is_soft = (coordinate >= 0) & ~self._is_copy(targets)
         exact, soft = (~is_soft).nonzero()[:, 0], is_soft.nonzero()[:, 0]
         # read by index: whole rows of logits would be copied otherwise
         log_p = torch.nn.functional.log_softmax(logits, dim=-1)
         said = log_p[exact, targets[exact]].sum()
-        near = log_p[soft[:, None], self._ids[value[soft]]]
-        return -said - (near * self._bumps[value[soft]]).sum()
+        near = log_p[soft[:, None], self._ids[coordinate[soft]]]
+        return -said - (near * self._bumps[coordinate[soft]]).sum()
 
     def _is_copy(self, targets: torch.Tensor) -> torch.Tensor:
         """Which of ``(n,)`` answer tokens, in their order, stand after a predicate."""
@@ -111,17 +114,17 @@ class TokenLoss:
         return predicate > name
 
 
-def coordinate_ids(tokenizer: Tokenizer) -> list[int]:
-    """Token ids of 0 to 999.
+def coordinate_ids(tokenizer: Tokenizer) -> list[list[int]]:
+    """Token ids of 0 to 999, in each form that the tokenizer has one token for.
 
     Raises:
         InputError: one of them is not a single token.
     """
-    found = [tokenizer.encode(str(n), add_special_tokens=False).ids for n in range(COORDINATES)]
-    broken = [n for n, ids in enumerate(found) if len(ids) != 1]
-    if broken:
+    ids = [find_coordinates(tokenizer, form) for form in COORDINATE_FORMS]
+    if not ids[0]:
+        pieces = tokenizer.encode("999", add_special_tokens=False).tokens
         raise InputError(
             f"coordinate_sigma needs a tokenizer that writes 0 to 999 as one token each; this one "
-            f"writes {broken[-1]} as {len(found[broken[-1]])}: set coordinate_sigma to 0"
+            f"writes 999 as {len(pieces)}: set coordinate_sigma to 0"
         )
-    return [ids[0] for ids in found]
+    return [some for some in ids if some]

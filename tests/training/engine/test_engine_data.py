@@ -181,13 +181,17 @@ def test_boxes_after_a_predicate_are_exact_copies(own_llava: Path) -> None:
     tokenizer = open_folder(own_llava).load_tokenizer()
     loss = TokenLoss(tokenizer, 4.0)
 
+    right, wrong = (
+        tokenizer.encode(text, add_special_tokens=False).ids[0] for text in ("412, ", "413, ")
+    )
+
     def cost_of_a_near_miss(text: str) -> float:
         ids = torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids)
         logits = torch.zeros(len(ids), tokenizer.get_vocab_size())
         logits[torch.arange(len(ids)), ids] = 30
-        at = (ids == tokenizer.token_to_id("412")).nonzero()[-1]
+        at = (ids == right).nonzero()[-1]
         exact = float(loss(logits, ids))
-        logits[at, tokenizer.token_to_id("413")] = 30
+        logits[at, wrong] = 30
         return float(loss(logits, ids)) - exact
 
     name = "<ref>mug</ref><box>[[412, 2, 3, 4]]</box>"
