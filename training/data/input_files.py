@@ -23,6 +23,30 @@ def check_input(context: typer.Context, option: typer.CallbackParam, value: Path
     return value
 
 
+def check_source(context: typer.Context, option: typer.CallbackParam, value: Paths) -> Paths:
+    """:func:`check_input` where a folder is good, too.
+
+    Raises:
+        InputError: names the option and what is not there or empty.
+    """
+    if isinstance(value, Path) and not context.resilient_parsing and not value.is_dir():
+        _check_file(value, option.opts[0], "file or folder")
+    return value
+
+
+def check_folder(context: typer.Context, option: typer.CallbackParam, value: Paths) -> Paths:
+    """Refuse a folder to read from that is none.
+
+    Raises:
+        InputError: names the option and the folder.
+    """
+    if isinstance(value, Path) and not context.resilient_parsing and not value.is_dir():
+        if value.exists():
+            raise InputError(f"{option.opts[0]}: {value} is a file; name a folder")
+        raise InputError(_tell_missing(value, option.opts[0], "folder"))
+    return value
+
+
 def check_output(context: typer.Context, option: typer.CallbackParam, value: Paths) -> Paths:
     """Refuse a folder to write that is, or would lie in, a file.
 
@@ -36,11 +60,15 @@ def check_output(context: typer.Context, option: typer.CallbackParam, value: Pat
     return value
 
 
-def _check_file(path: Path, name: str) -> None:
+def _tell_missing(path: Path, name: str, what: str) -> str:
+    place = "" if path.is_absolute() else f" in {Path.cwd()}"
+    return f"{name}: there is no {what} {path}{place}; check its name"
+
+
+def _check_file(path: Path, name: str, what: str = "file") -> None:
     if path.is_dir():
         raise InputError(f"{name}: {path} is a folder; name a file in it")
     if not path.exists():
-        place = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise InputError(f"{name}: there is no file {path}{place}; check its name")
+        raise InputError(_tell_missing(path, name, what))
     if path.is_file() and not path.stat().st_size:
         raise InputError(f"{name}: {path} is empty; was it written to the end?")

@@ -78,9 +78,10 @@ def test_measure_gives_the_same_bytes_in_two_processes(grounded: Path, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("measure", "{set}.gone", "--out", "x.jsonl"), "no grounded set"),
+        (("measure", "{set}.gone", "--out", "x.jsonl"), "grounded: there is no file"),
+        (("points", "{set}.gone", "--out", "x"), "grounded: there is no file"),
         (("measure", "{set}", "--out", "{set}"), "is the set itself"),
-        (("measure", "{set}", "--out", "x.jsonl", "--root", "/no/such"), "no folder"),
+        (("measure", "{set}", "--out", "x.jsonl", "--root", "/no/such"), "--root: there is no"),
         (
             ("measure", "{set}", "--out", "x.jsonl", "--device", "cuda"),
             "--device: of the estimator",

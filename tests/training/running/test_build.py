@@ -29,8 +29,9 @@ from spacesgg_ros.training.data.running.run import run_pipeline
 from spacesgg_ros.training.data.running.shards import ShardSource
 from spacesgg_ros.training.data.sources.files import write_grounded
 from spacesgg_ros.training.data.sources.rendered import read_rendered
+from spacesgg_ros.training.data.vsd import cli as vsd_cli
 from spacesgg_ros.training.data.writing import cli as write_cli
-from spacesgg_ros.training.data.writing.options import MODEL_OPTIONS
+from spacesgg_ros.training.data.writing.options import MODEL_OPTIONS, SERVER_OPTIONS
 
 
 def build(source, out, config=BuildConfig(), limit=3, chunk=2):  # noqa: B008
@@ -150,6 +151,7 @@ def test_other_shards_have_another_digest(tmp_path):
         (lambda p: find_source(p / "set.csv"), "neither a grounded set"),
         (lambda p: find_source(p, root=p), "--root is for a grounded set"),
         (lambda p: find_source(p), "no shards"),
+        (lambda p: find_source(p / "gone.tar"), "there is no shard or folder"),
         (lambda p: BuildConfig(formats=("desc", "poem")), "unknown formats"),
         (lambda p: BuildConfig(formats=()), "unknown formats"),
     ],
@@ -179,9 +181,18 @@ def test_the_command_says_what_it_made_and_where(run, tmp_path):
     assert (tmp_path / "out/counts.json").exists()
 
 
+@pytest.mark.parametrize("name", ["set.jsonl", "shards", "train-0.tar"])
+def test_a_source_that_is_not_there_is_said_to_be_missing(run, tmp_path, name):
+    result = run(tmp_path / name, "--out", tmp_path / "out")
+    assert isinstance(result.exception, InputError)
+    assert f"source: there is no file or folder {tmp_path / name}" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
+        (["--root", "gone"], "--root: there is no folder gone"),
         (["--formats", "poem"], "unknown formats"),
         (["--root", "."], "--root is for a grounded set"),
         (["--generator", "openai"], "needs --model"),
@@ -235,18 +246,26 @@ def test_a_set_of_which_a_split_is_asked_is_refused(run, set_without_depth, tmp_
     )
 
 
-def test_the_options_of_the_language_model_are_those_of_data_write(run):
+@pytest.mark.parametrize(
+    "register, name, names",
+    [
+        (write_cli.register, "write", MODEL_OPTIONS),
+        (vsd_cli.register, "refine", SERVER_OPTIONS),
+    ],
+)
+def test_the_options_of_the_language_model_are_those_of_other_commands(run, register, name, names):
     app = typer.Typer()
-    write_cli.register(app)
+    register(app)
     app.callback()(lambda: None)
     commands = {
         c.name: c for a in (app, run.app) for c in typer.main.get_command(a).commands.values()
     }
     found = [
-        [(p.name, p.opts, p.default) for p in commands[name].params if p.name in MODEL_OPTIONS]
-        for name in ("build", "write")
+        [(p.name, p.opts, p.default, p.help) for p in commands[c].params if p.name in names]
+        for c in ("build", name)
     ]
-    assert found[0] == found[1] and len(found[0]) == len(MODEL_OPTIONS)
+    assert found[0] == found[1] and len(found[0]) == len(names)
+    assert not {p.name for p in commands[name].params} & (set(MODEL_OPTIONS) - set(names))
 
 
 def test_an_estimator_that_cannot_be_loaded_is_found_before_the_run(run, tmp_path, monkeypatch):

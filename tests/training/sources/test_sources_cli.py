@@ -63,6 +63,7 @@ def test_a_data_set_becomes_a_set_and_a_list_of_what_is_not_in_it(
     assert (rejected.id, rejected.reason) == ("1", "no such picture")
     assert "no such picture" in shown
     assert "2 images" in shown
+    assert f"pictures not found in {source.parent}: 1; --images DIR says" in shown
 
 
 def test_the_same_data_set_gives_the_same_bytes(tmp_path: Path, run, source: Path) -> None:
@@ -114,14 +115,15 @@ def test_what_cannot_be_is_said(tmp_path, run, source: Path, arguments: tuple, w
 
 @pytest.mark.parametrize("kind", [k.value for k in cli.Kind])
 def test_a_source_that_is_not_there_is_said(tmp_path: Path, run, kind: str) -> None:
-    with pytest.raises(InputError, match="none"):
+    with pytest.raises(InputError, match=r"source: there is no file or folder .*none; check"):
         run("import", kind, tmp_path / "none", "--out", tmp_path / "s.jsonl")
 
 
 def test_nothing_usable_leaves_the_set_that_was_there(tmp_path, run, source: Path) -> None:
     out = tmp_path / "s.jsonl"
     out.write_text("before")
-    with pytest.raises(InputError, match=r"s\.jsonl is not written: 3 rejected.*no such picture"):
+    why = r"s\.jsonl is not written: 3 rejected.*no such picture.*--images DIR"
+    with pytest.raises(InputError, match=why):
         run("import", "coco-instances", source, "--out", out, "--images", tmp_path / "none")
     assert out.read_text() == "before"
     assert len(out.with_suffix(".rejected.jsonl").read_text().splitlines()) == 3

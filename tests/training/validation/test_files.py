@@ -24,6 +24,7 @@ def test_a_file_is_split_into_good_and_rejected(tmp_path, image, row):
     arguments = [str(tmp_path / "rows.jsonl"), "--against", str(tmp_path / "set.jsonl")]
     result = CliRunner().invoke(make_app(), ["data", "validate", *arguments, "--out", str(out)])
     assert result.exit_code == 0, result.output
+    assert f"what was rejected: {out / 'rejected.jsonl'}" in " ".join(result.output.split())
     (kept,) = read_rows(out / "good.jsonl")
     assert (kept.id, kept.image) == ("r", f"../{good['image']}")  # named from the new folder
     rejected = [json.loads(line) for line in (out / "rejected.jsonl").open()]
@@ -36,6 +37,18 @@ def test_a_file_is_split_into_good_and_rejected(tmp_path, image, row):
     counts = json.loads((out / "counts.json").read_text())
     assert (counts["rows"], counts["good"]) == (4, 1)
     assert sum(counts["reasons"].values()) == 4
+
+
+def test_nothing_rejected_names_no_file_of_it(tmp_path, image, row):
+    good = row("caption", ("Describe the picture.", "The mug is left of the bowl."))
+    (tmp_path / "rows.jsonl").write_text(json.dumps(good.to_dict()))
+    (tmp_path / "set.jsonl").write_text(json.dumps(image.to_dict()))
+    arguments = [str(tmp_path / "rows.jsonl"), "--against", str(tmp_path / "set.jsonl")]
+    result = CliRunner().invoke(
+        make_app(), ["data", "validate", *arguments, "--out", str(tmp_path / "out")]
+    )
+    assert "1 of 1 rows are good" in result.output
+    assert "rejected.jsonl" not in result.output
 
 
 @pytest.mark.parametrize(

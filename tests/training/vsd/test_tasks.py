@@ -114,6 +114,15 @@ def test_rows_say_their_fact_and_depend_on_the_seed_alone() -> None:
         assert row.provenance["grounded"] == "f"
 
 
+def test_rows_from_estimated_depth_say_so_and_are_else_the_same() -> None:
+    measured = scene("mug", "table", relations=((0, "on", 1),))
+    estimated = replace(measured, provenance={"estimate": "transformers: tiny"})
+    for row, other in zip(*(vsd_rows(i, VsdConfig()) for i in (measured, estimated)), strict=True):
+        assert "estimate" not in row.provenance
+        told = {**row.provenance, "estimate": "transformers: tiny"}
+        assert other == replace(row, provenance=told)
+
+
 @pytest.mark.parametrize(("depths", "lines"), [((3.0, 1.0), 3), ((1.0, 1.0), 2), (None, 2)])
 def test_nearer_and_farther_are_said_only_where_depth_agrees(
     depths: tuple[float, float] | None, lines: int

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.training.data.rows import Row, make_turns, read_rows, write_rows
 from spacesgg_ros.training.data.vsd.cli import register
+from spacesgg_ros.training.data.vsd.rewriters import MAX_TOKENS, ModelRewriter
+from spacesgg_ros.training.data.writing.endpoint import EndpointConfig
 
 TRIPLE = {"s": "dog", "p": "behind", "o": "cat", "s_bbox": [1, 20, 30, 50], "o_bbox": [9, 10, 0, 4]}
 V1 = [
@@ -74,6 +76,25 @@ def test_refine_writes_rows_that_say_the_same_into_another_folder(files: Path) -
     assert stats["diversity"]["after"]["sentences"] == 4
 
 
+def test_refine_asks_the_server_that_its_options_name(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[EndpointConfig] = []
+
+    def rewrite(self: ModelRewriter, sentences: list[str]) -> list[str]:
+        asked.append(self.endpoint)
+        return sentences
+
+    monkeypatch.setattr(ModelRewriter, "rewrite", rewrite)
+    model = ["--rewriter", "openai", "--model", "tiny", "--timeout", 7, "--max-total-tokens", 9]
+    told = run("refine", build(files), "--out", files / "refined.jsonl", *model)
+    server = asked[0]
+    assert (server.model, server.timeout_s, server.budget.tokens) == ("tiny", 7.0, 9)
+    assert server.max_tokens == MAX_TOKENS
+    assert server.cache == files / "refined.answers.sqlite"
+    assert "0 requests so far" in told
+
+
 def test_vsr_counts_what_it_maps_and_what_not(tmp_path: Path) -> None:
     items = [
         {"image": "1.jpg", "caption": "The cup is over the bed.", "label": 1, "relation": "over"},
@@ -92,7 +113,7 @@ def test_vsr_counts_what_it_maps_and_what_not(tmp_path: Path) -> None:
         (["vsd", "v1.json"], "nothing to do"),
         (["vsd", "none.json", "--out", "o.jsonl"], "none.json"),
         (["vsd", "v1.json", "--out", "o.jsonl", "--tasks", "qa"], "unknown tasks"),
-        (["vsd", "v1.json", "--out", "o.jsonl", "--images", "none"], "not a folder"),
+        (["vsd", "v1.json", "--out", "o.jsonl", "--images", "none"], "there is no folder none"),
         (["vsd", "empty.json", "--out", "o.jsonl"], "is empty"),
         (["vsd", "list.json", "--statistics"], "no usable picture"),
         (["vsd", "v1.json", "--v2", "list.json", "--out", "o.jsonl"], "no usable picture"),
@@ -103,7 +124,8 @@ def test_vsr_counts_what_it_maps_and_what_not(tmp_path: Path) -> None:
         (["refine", "qa.jsonl", "--out", "o.jsonl"], "no sentence to rewrite"),
         (["refine", "v1.json", "--out", "v1.json"], "another file"),
         (["refine", "v1.json", "--out", "o.jsonl", "--rewriter", "x"], "rules or openai"),
-        (["refine", "v1.json", "--out", "o.jsonl", "--rewriter", "openai"], "model"),
+        (["refine", "v1.json", "--out", "o.jsonl", "--rewriter", "openai"], "openai needs --model"),
+        (["refine", "v1.json", "--out", "o.jsonl", "--model", "m"], "--model: for a language"),
         (["refine", "none.jsonl", "--out", "o.jsonl"], "none.jsonl"),
     ],
 )

@@ -52,6 +52,16 @@ def test_an_image_gives_a_row_of_each_format_with_its_provenance(kitchen: Ground
     }  # fmt: skip
 
 
+def test_rows_from_estimated_depth_say_so_and_are_else_the_same(kitchen: GroundedImage) -> None:
+    estimated = replace(kitchen, provenance={"measure": {}, "estimate": "stub: no depth model"})
+    rows = write_rows(kitchen)
+    told = [{**row.provenance, "estimate": "stub: no depth model"} for row in rows]
+    assert write_rows(estimated) == [
+        replace(row, provenance=says) for row, says in zip(rows, told, strict=True)
+    ]
+    assert not any("estimate" in row.provenance for row in rows)
+
+
 def test_turns_are_capped(kitchen: GroundedImage) -> None:
     for row in write_rows(kitchen, WriteConfig(turns=2)):
         assert len(row.exchanges) <= 2

@@ -12,6 +12,7 @@ import typer
 
 from spacesgg_ros.cli.console import InputError, messages, output
 from spacesgg_ros.training.data.given_options import refuse_given
+from spacesgg_ros.training.data.input_files import check_folder, check_input
 
 _FORMATS = ("ply", "npz")
 _FRAMES = ("camera", "world")
@@ -27,10 +28,11 @@ def register(data: typer.Typer) -> None:
 
 def measure(
     context: typer.Context,
-    grounded: Annotated[Path, typer.Argument(help="Grounded set (.jsonl).")],
+    grounded: Annotated[Path, typer.Argument(callback=check_input, help="Grounded set (.jsonl).")],
     out: Annotated[Path, typer.Option(help="Measured set to write (.jsonl).")],
     root: Annotated[
-        Path | None, typer.Option(help="Folder that paths in SET start from; SET's own.")
+        Path | None,
+        typer.Option(callback=check_folder, help="Folder that paths in SET start from; SET's own."),
     ] = None,
     estimator: Annotated[
         str,
@@ -55,7 +57,7 @@ def measure(
     from .estimator import make_estimate_stage
     from .measure import MeasureStage
 
-    base = _check_set(grounded, root)
+    base = (root or grounded.parent).resolve()
     if out.resolve() == grounded.resolve():
         raise InputError(f"--out {out} is the set itself; name another file")
     if not estimator:
@@ -99,10 +101,11 @@ def measure(
 
 
 def points(
-    grounded: Annotated[Path, typer.Argument(help="Grounded set (.jsonl).")],
+    grounded: Annotated[Path, typer.Argument(callback=check_input, help="Grounded set (.jsonl).")],
     out: Annotated[Path, typer.Option(help="Folder for a cloud an image.")],
     root: Annotated[
-        Path | None, typer.Option(help="Folder that paths in SET start from; SET's own.")
+        Path | None,
+        typer.Option(callback=check_folder, help="Folder that paths in SET start from; SET's own."),
     ] = None,
     file_format: Annotated[
         str, typer.Option("--format", help="ply (binary, little endian) or npz.")
@@ -132,7 +135,7 @@ def points(
     for value, allowed, name in ((file_format, _FORMATS, "format"), (frame, _FRAMES, "frame")):
         if value not in allowed:
             raise InputError(f"--{name} is {' or '.join(allowed)}; got {value!r}")
-    base = _check_set(grounded, root)
+    base = (root or grounded.parent).resolve()
     out.mkdir(parents=True, exist_ok=True)
     write = write_ply if file_format == "ply" else write_npz
     totals: Counter[str] = Counter()
@@ -187,13 +190,3 @@ def check_estimator(model: str, kind: str | None = None, device: str = "cpu") ->
         raise InputError(str(error)) from error
     if model == STUB:
         messages.print(f"[yellow]no depth model:[/] {name}", highlight=False)
-
-
-def _check_set(grounded: Path, root: Path | None) -> Path:
-    """The root folder, made absolute."""
-    if not grounded.is_file():
-        raise InputError(f"no grounded set {grounded}: expected a .jsonl file")
-    base = (root or grounded.parent).resolve()
-    if not base.is_dir():
-        raise InputError(f"no folder {base}: --root is where the set's paths start from")
-    return base

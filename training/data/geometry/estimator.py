@@ -244,6 +244,16 @@ def make_estimate_stage(
     return EstimateStage(root, folder, load_estimator(spec, kind, device))
 
 
+def tell_estimated(image: GroundedImage) -> dict[str, Any]:
+    """What the provenance of a row says of where the image's depth is from.
+
+    Returns:
+        ``{"estimate": NAME}`` where an estimator or the stub made it, nothing where a sensor did.
+    """
+    told = image.provenance or {}
+    return {STAGE: told[STAGE]} if STAGE in told else {}
+
+
 def safe_name(key: str) -> str:
     """A file name for an id; ids that differ get names that differ."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", key).lstrip(".")[:100]

@@ -13,13 +13,14 @@ from spacesgg_ros.cli.console import InputError, messages, output
 from spacesgg_ros.training.data.geometry.cli import check_estimator
 from spacesgg_ros.training.data.given_options import refuse_given
 from spacesgg_ros.training.data.grounded import GroundedError
+from spacesgg_ros.training.data.input_files import check_folder, check_source
 from spacesgg_ros.training.data.rejected import rejected_table
 from spacesgg_ros.training.data.writing.generator import FORMATS as WRITTEN
 from spacesgg_ros.training.data.writing.options import (
     ANSWERS,
     GeneratorName,
     WriterOptions,
-    add_writer_options,
+    add_options,
     read_endpoint,
     tell_spent,
     text_settings,
@@ -44,13 +45,17 @@ class OutputName(str, enum.Enum):
 
 def register(data: typer.Typer) -> None:
     """Add the subcommand to ``spacesgg data``."""
-    data.command("build")(add_writer_options(build))
+    data.command("build")(add_options(build))
 
 
 def build(
     context: typer.Context,
     source: Annotated[
-        Path, typer.Argument(help="grounded set (.jsonl), folder of rendered shards, or a shard")
+        Path,
+        typer.Argument(
+            callback=check_source,
+            help="grounded set (.jsonl), folder of rendered shards, or a shard",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="folder to write; a killed run in it goes on")],
     runner: Annotated[RunnerName, typer.Option(help="who runs it")] = RunnerName.LOCAL,
@@ -70,7 +75,10 @@ def build(
     ] = OutputName.JSONL,
     chunk: Annotated[int, typer.Option(min=1, help="images of one part")] = 50,
     root: Annotated[
-        Path | None, typer.Option(help="what a set's images are relative to; default: its folder")
+        Path | None,
+        typer.Option(
+            callback=check_folder, help="what a set's images are relative to; default: its folder"
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="of shards: only SPLIT-*.tar")] = None,
     strict: Annotated[

@@ -21,7 +21,7 @@ from spacesgg_ros.training.data.rejected import Rejected
 
 from .draft import BROKEN, STAGE, Draft, Expect, SourceError, expect_any
 from .files import FileError
-from .pictures import Pictures
+from .pictures import NO_PICTURE, Pictures
 from .recognise import Kind, recognise_text, tell_other
 
 _ANSWERERS = ("gpt", "assistant")
@@ -110,7 +110,7 @@ def _begin(key: str, row: Mapping[str, Any], pictures: Pictures) -> Draft | Reje
         try:
             size = pictures.size(name)
         except FileError as error:
-            return Rejected(key, STAGE, "no such picture", str(error))
+            return Rejected(key, STAGE, NO_PICTURE, str(error))
     # A coordinate is rounded to a step of the padded side.
     step = max(size) / BOX_SCALE
     return Draft(key, name, *size, "as-v2", slack_px=1.0 + step)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from spacesgg_ros.cli.console import InputError, messages, output
 from spacesgg_ros.training.data.grounded import GroundedError, GroundedImage
+from spacesgg_ros.training.data.input_files import check_source
 from spacesgg_ros.training.data.rejected import (
     Rejected,
     count_reasons,
@@ -46,7 +47,7 @@ def register(data: typer.Typer) -> None:
 
 def import_set(
     kind: Annotated[Kind, typer.Argument(help="format of the data set")],
-    source: Annotated[Path, typer.Argument(help="its file or folder")],
+    source: Annotated[Path, typer.Argument(callback=check_source, help="its file or folder")],
     out: Annotated[Path, typer.Option(help="grounded set (.jsonl) to write")],
     root: Annotated[
         Path | None, typer.Option(help="what paths in the set are relative to; default: OUT's")
@@ -108,17 +109,33 @@ def import_set(
         except GroundedError as error:
             raise InputError(str(error)) from error
     write_rejected(aside, rejected)
+    missing = _tell_missing(rejected, pictures)
     if not counts.images:
         output.print(rejected_table(count_reasons(rejected)))
         first = f"; the first: {rejected[0].reason} ({rejected[0].detail})" if rejected else ""
         raise InputError(
             f"no usable image in {source}, so {out} is not written: {len(rejected)} rejected, see "
-            f"{aside}{first}"
+            f"{aside}{first}" + (f"; {missing}" if missing else "")
         )
     output.print(counts.table(str(kind.value)))
     if rejected:
         output.print(rejected_table(count_reasons(rejected)))
     output.print(f"{counts.images} images: {out}; {len(rejected)} rejected: {aside.name}")
+    if missing:
+        messages.print(missing, highlight=False, soft_wrap=True)
+
+
+def _tell_missing(rejected: list[Rejected], pictures: Pictures) -> str:
+    """How many pictures cannot be read where they were looked for, and what says where they are."""
+    from .pictures import NO_PICTURE
+
+    count = sum(entry.reason == NO_PICTURE for entry in rejected)
+    if not count:
+        return ""
+    return (
+        f"pictures not found in {pictures.folder}: {count}; --images DIR says where they are, "
+        "--no-look takes annotations without them"
+    )
 
 
 def _refuse(kind: Kind, option: str, given: bool, meant_for: tuple[Kind, ...]) -> None:

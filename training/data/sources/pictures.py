@@ -13,6 +13,9 @@ import numpy as np
 
 from .files import FileError, read_bytes
 
+NO_PICTURE = "no such picture"
+"""Why a record is rejected whose picture is not found, or is none."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG's start-of-frame markers; the three others of the range are tables."""
@@ -60,7 +63,7 @@ class Pictures:
         try:
             found = self.size(name)
         except FileError as error:
-            return "no such picture", str(error)
+            return NO_PICTURE, str(error)
         if found != (width, height):
             return "picture of another size", f"{name} is {found}; expected {(width, height)}"
         return None

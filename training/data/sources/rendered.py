@@ -25,11 +25,13 @@ def find_shards(source: Path, split: str | None = None) -> list[Path]:
     """The shards of a folder, by name, of one split or all; or the one shard itself.
 
     Raises:
-        SourceError: there are none.
+        SourceError: it is not there, or there are none in it.
     """
     source = Path(source)
     if source.is_file():
         return [source]
+    if not source.is_dir():
+        raise SourceError(f"there is no shard or folder {source}")
     shards = sorted(source.glob(f"{split or '*'}-*.tar"))
     if not shards:
         what = f"no shards of split {split!r}" if split else "no shards"

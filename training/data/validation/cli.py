@@ -71,6 +71,8 @@ def validate(
             "made from, and measured (`spacesgg data measure`)?"
         )
     output.print(
-        f"{summary['good']} of {summary['rows']} rows are good: {out / GOOD}; the others: "
-        f"{out / REJECTED}"
+        f"{summary['good']} of {summary['rows']} rows are good: {out / GOOD}"
+        + (f"; what was rejected: {out / REJECTED}" if report.reasons else ""),
+        highlight=False,
+        soft_wrap=True,
     )

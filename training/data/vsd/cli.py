@@ -15,14 +15,22 @@ import typer
 from spacesgg_ros import __version__
 from spacesgg_ros.cli.console import InputError, messages, output
 
-from ..input_files import check_input
+from ..given_options import refuse_given
+from ..input_files import check_folder, check_input
 from ..rejected import Rejected, count_reasons, rejected_table, write_rejected
 from ..rows import Row
+from ..writing.options import (
+    ANSWERS,
+    SERVER_OPTIONS,
+    ServerOptions,
+    add_options,
+    make_endpoint,
+    tell_spent,
+)
 
 _REWRITERS = ("rules", "openai")
-_LLM = "Language model"
 _Out = Annotated[Path, typer.Option(help="rows file (.jsonl) to write")]
-_Images = Annotated[Path | None, typer.Option(help="folder of the pictures")]
+_Images = Annotated[Path | None, typer.Option(callback=check_folder, help="folder of the pictures")]
 _Tasks = Annotated[str, typer.Option(help="comma-separated; all three by default")]
 _Seed = Annotated[int, typer.Option(help="another seed, other sentences")]
 _Choice = Annotated[bool, typer.Option(help="ask with a blank and the list of the nine labels")]
@@ -32,7 +40,7 @@ def register(data: typer.Typer) -> None:
     """Add the commands to ``spacesgg data``."""
     data.command("vsd")(vsd)
     data.command("vsr")(vsr)
-    data.command("refine")(refine)
+    data.command("refine")(add_options(refine))
 
 
 def vsd(
@@ -78,7 +86,7 @@ def vsd(
         _print_rejected(rejected)
         return
     longer = gather_captions(read[file][0] for file in v2 or ())
-    pictures = PictureFolder(_check_folder(images), out.parent)
+    pictures = PictureFolder(images, out.parent)
     seen: set[str] = set()
 
     def make_rows() -> Iterator[Row | Rejected]:
@@ -110,7 +118,7 @@ def vsr(
     from .vsr import read_vsr
 
     config = _make_config(tasks, seed, choice)
-    pictures = PictureFolder(_check_folder(images), out.parent)
+    pictures = PictureFolder(images, out.parent)
     rejected: list[Rejected] = []
     mapped: dict[str, dict[str, int]] = {}
 
@@ -133,35 +141,16 @@ def vsr(
 
 
 def refine(
+    context: typer.Context,
     rows: Annotated[Path, typer.Argument(callback=check_input, help="rows file (.jsonl)")],
     out: _Out,
     rewriter: Annotated[str, typer.Option(help="rules, or openai for a language model")] = "rules",
     seed: _Seed = 0,
-    endpoint: Annotated[
-        str, typer.Option(help="http://HOST:PORT/v1", rich_help_panel=_LLM)
-    ] = "http://127.0.0.1:8000/v1",
-    model: Annotated[str, typer.Option(help="as the server names it", rich_help_panel=_LLM)] = "",
-    temperature: Annotated[float, typer.Option(min=0, rich_help_panel=_LLM)] = 0.7,
-    concurrency: Annotated[
-        int, typer.Option(min=1, help="requests under way at once", rich_help_panel=_LLM)
-    ] = 8,
-    key_file: Annotated[
-        Path | None, typer.Option(help="file with the API key", rich_help_panel=_LLM)
-    ] = None,
-    key_variable: Annotated[
-        str, typer.Option(help="environment variable with the API key", rich_help_panel=_LLM)
-    ] = "",
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="answers so far (.sqlite); OUT.answers.sqlite", rich_help_panel=_LLM),
-    ] = None,
-    max_requests: Annotated[
-        int | None, typer.Option(min=0, help="cap, earlier runs included", rich_help_panel=_LLM)
-    ] = None,
+    *,
+    server: ServerOptions,
 ) -> None:
     """Rewrite the sentences of VSD rows; only rewrites that say the same replace the original."""
     from ..rows import RowError, read_rows
-    from ..writing.endpoint import Budget, EndpointConfig, read_key
     from ..writing.generator import GenerationFailed
     from .diversity import diversity_table
     from .refinement import REFINED_TASKS, RefinementReport, Rewriter, refine_rows
@@ -172,24 +161,15 @@ def refine(
         raise InputError(f"--out must be another file than {rows}")
     if rewriter not in _REWRITERS:
         raise InputError(f"--rewriter is {' or '.join(_REWRITERS)}; got {rewriter!r}")
+    endpoint = None
     chosen: Rewriter = RuleRewriter(seed)
     if rewriter == "openai":
-        try:
-            server = EndpointConfig(
-                url=endpoint,
-                model=model,
-                temperature=temperature,
-                max_tokens=MAX_TOKENS,
-                concurrency=concurrency,
-                cache=cache or out.with_name(f"{out.stem}.answers.sqlite"),
-                budget=Budget(max_requests),
-                key_file=key_file,
-                key_variable=key_variable,
-            )
-            read_key(server)
-        except ValueError as error:
-            raise InputError(str(error)) from error
-        chosen = ModelRewriter(server, seed)
+        cache = out.with_name(f"{out.stem}.{ANSWERS}")
+        endpoint = make_endpoint(server, "--rewriter openai", cache, MAX_TOKENS)
+        chosen = ModelRewriter(endpoint, seed)
+    else:
+        why = "for a language model, and the rules ask none; add --rewriter openai"
+        refuse_given(context, SERVER_OPTIONS, why)
     report = RefinementReport()
     try:
         source = _move(read_rows(rows), rows.resolve().parent, out.resolve().parent)
@@ -215,6 +195,8 @@ def refine(
         f"{count:,} rows: {out}; of {len(report.before):,} sentences {report.changed:,} rewritten, "
         f"{report.same:,} given back unchanged, {len(report.rejected):,} rewrites rejected"
     )
+    if endpoint is not None:
+        tell_spent(endpoint)
 
 
 def _make_config(tasks: str, seed: int, choice: bool) -> Any:
@@ -225,12 +207,6 @@ def _make_config(tasks: str, seed: int, choice: bool) -> Any:
         return VsdConfig(seed=seed, tasks=chosen, choice=choice)
     except ValueError as error:
         raise InputError(str(error)) from error
-
-
-def _check_folder(images: Path | None) -> Path | None:
-    if images is not None and not images.is_dir():
-        raise InputError(f"--images {images} is not a folder")
-    return images
 
 
 def _move(rows: Iterable[Row], old: Path, new: Path) -> Iterator[Row]:

@@ -17,6 +17,7 @@ from spacesgg_ros.graph.predicates import DIRECTIONAL, INVERSES, VSD_LABELS, res
 from spacesgg_ros.vlm import prompts
 
 from .. import spatial_text as text
+from ..geometry.estimator import tell_estimated
 from ..grammar import verb
 from ..grounded import GroundedError, GroundedImage
 from ..instructions import pick_evenly as pick_evenly
@@ -154,7 +155,7 @@ def vsd_rows(image: GroundedImage, config: VsdConfig) -> list[Row]:
                     write_answer(task, fact, _depth_agrees(image, relation), rng),
                     config,
                     image.source,
-                    {"generator": "template", "grounded": image.id},
+                    {"generator": "template", "grounded": image.id} | tell_estimated(image),
                 )
             )
     return rows

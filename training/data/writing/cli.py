@@ -13,11 +13,12 @@ import typer
 
 from spacesgg_ros.cli.console import InputError, messages, output
 from spacesgg_ros.training.data.given_options import refuse_given
+from spacesgg_ros.training.data.input_files import check_folder, check_input
 
 from .options import (
     ANSWERS,
     WriterOptions,
-    add_writer_options,
+    add_options,
     read_endpoint,
     tell_spent,
     text_settings,
@@ -32,15 +33,18 @@ _PARQUET = ".parquet"
 
 def register(data: typer.Typer) -> None:
     """Add the subcommand to ``spacesgg data``."""
-    data.command("write")(add_writer_options(write))
+    data.command("write")(add_options(write))
 
 
 def write(
     context: typer.Context,
-    measured: Annotated[Path, typer.Argument(help="measured set (.jsonl)")],
+    measured: Annotated[Path, typer.Argument(callback=check_input, help="measured set (.jsonl)")],
     out: Annotated[Path, typer.Option(help="rows to write: .jsonl or .parquet")],
     root: Annotated[
-        Path | None, typer.Option(help="what image paths in the set start from; the set's folder")
+        Path | None,
+        typer.Option(
+            callback=check_folder, help="what image paths in the set start from; the set's folder"
+        ),
     ] = None,
     formats: Annotated[str, typer.Option(help="of desc, qa and conv")] = "desc,qa,conv",
     turns: Annotated[int, typer.Option(min=1, help="questions of a row, at most")] = 4,
@@ -60,7 +64,8 @@ def write(
 
     if out.suffix not in (".jsonl", _PARQUET):
         raise InputError(f"--out ends in .jsonl or .parquet; got {out}")
-    _check_set(measured, out)
+    if out.resolve() == measured.resolve():
+        raise InputError(f"--out {out} is the set itself; name another file")
     server = read_endpoint(context, writer, out.with_name(f"{out.stem}.{ANSWERS}"))
     if server is not None:
         refuse_given(context, ("jobs",), "a server is asked by one process; see --concurrency")
@@ -79,13 +84,6 @@ def write(
     _run(measured, out, config, texts, settings, jobs)
     if server is not None:
         tell_spent(server)
-
-
-def _check_set(measured: Path, out: Path) -> None:
-    if not measured.is_file():
-        raise InputError(f"no measured set {measured}: make one with `spacesgg data measure`")
-    if out.resolve() == measured.resolve():
-        raise InputError(f"--out {out} is the set itself; name another file")
 
 
 def _image_folder(measured: Path, root: Path, out: Path) -> str:

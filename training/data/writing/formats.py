@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from spacesgg_ros.training.data.geometry.estimator import tell_estimated
 from spacesgg_ros.training.data.grounded import GroundedError, GroundedImage
 from spacesgg_ros.training.data.rejected import Rejected
 from spacesgg_ros.training.data.rows import Row, RowError, make_turns
@@ -101,6 +102,7 @@ def _make_row(
         "format": request.format,
         "seed": request.seed,
         **result.provenance,
+        **tell_estimated(image),
     }
     try:
         return Row(

@@ -1,4 +1,4 @@
-"""The options of who writes desc, qa and conv: one definition for every command that has them."""
+"""The options of a language model: one definition for every command that asks one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .endpoint import Budget, EndpointConfig, read_key
 ANSWERS = "answers.sqlite"
 """How a file of answers is called, after the name of what they are for."""
 
-_ARGUMENT = "writer"
+_PANEL = "Language model (openai)"
 
 
 class GeneratorName(str, enum.Enum):
@@ -32,20 +32,16 @@ class GeneratorName(str, enum.Enum):
 
 
 def _option(said: str = "", **more: Any) -> Any:
-    return typer.Option(help=said, rich_help_panel="Language model (--generator openai)", **more)
+    return typer.Option(help=said, rich_help_panel=_PANEL, **more)
 
 
 @dataclass(frozen=True)
-class WriterOptions:
-    """What a command with :func:`add_writer_options` is given as ``writer``."""
+class ServerOptions:
+    """Which language model is asked, how, and how much: the options of a command that asks one."""
 
-    generator: Annotated[GeneratorName, typer.Option(help="who writes desc, qa and conv")] = (
-        GeneratorName.TEMPLATE
-    )
     endpoint: Annotated[str, _option("http://HOST:PORT/v1")] = "http://127.0.0.1:8000/v1"
     model: Annotated[str, _option("as the server names it")] = ""
     temperature: Annotated[float, _option(min=0)] = 0.7
-    max_tokens: Annotated[int, _option("of a row", min=1)] = 1024
     concurrency: Annotated[int, _option("requests under way at once", min=1)] = 8
     timeout: Annotated[float, _option("seconds without a byte")] = 120.0
     attempts: Annotated[int, _option("of a request", min=1)] = 5
@@ -59,27 +55,45 @@ class WriterOptions:
     price_written: Annotated[float, _option("of a million tokens written", min=0)] = 0.0
 
 
-MODEL_OPTIONS = tuple(f.name for f in fields(WriterOptions) if f.name != "generator")
-"""Those that mean nothing where no language model writes."""
+@dataclass(frozen=True)
+class WriterOptions(ServerOptions):
+    """Who writes rows: the templates, or a language model."""
+
+    max_tokens: Annotated[int, _option("of a row", min=1)] = 1024
+    generator: Annotated[GeneratorName, typer.Option(help="who writes desc, qa and conv")] = (
+        GeneratorName.TEMPLATE
+    )
 
 
-def add_writer_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose argument ``writer`` is made of the options of :class:`WriterOptions`."""
-    hints = get_type_hints(WriterOptions, include_extras=True)
+def _names(options: type[ServerOptions]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(options) if f.name != "generator")
+
+
+SERVER_OPTIONS = _names(ServerOptions)
+MODEL_OPTIONS = _names(WriterOptions)
+"""Those that mean nothing where no language model is asked."""
+
+
+def add_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose argument of type :class:`ServerOptions` (or :class:`WriterOptions`) is made
+    of the options that the class lists."""
+    signature = inspect.signature(command, eval_str=True)
+    own = list(signature.parameters.values())
+    (argument,) = (p for p in own if p.annotation in (ServerOptions, WriterOptions))
+    hints = get_type_hints(argument.annotation, include_extras=True)
     options = [
         inspect.Parameter(
             f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
         )
-        for f in fields(WriterOptions)
+        for f in fields(argument.annotation)
     ]
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
         chosen = {option.name: values.pop(option.name) for option in options}
-        command(**values, **{_ARGUMENT: WriterOptions(**chosen)})
+        command(**values, **{argument.name: argument.annotation(**chosen)})
 
-    signature = inspect.signature(command, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.name != _ARGUMENT]
+    own.remove(argument)
     shown = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + options
     # What Typer reads of a command.
     run.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
@@ -105,31 +119,47 @@ def read_endpoint(
             "for a language model, and the template generator asks none; add --generator openai",
         )
         return None
-    if not writer.model:
+    return make_endpoint(writer, "--generator openai", cache, writer.max_tokens)
+
+
+def make_endpoint(
+    options: ServerOptions, asked_by: str, cache: Path, max_tokens: int
+) -> EndpointConfig:
+    """The server that the options name.
+
+    Args:
+        asked_by: the option that asks for a language model.
+        cache: the file of answers where none is named.
+        max_tokens: of an answer.
+
+    Raises:
+        InputError: a server that cannot be asked.
+    """
+    if not options.model:
         raise InputError(
-            f"--generator openai needs --model NAME as the server names it; "
-            f"{writer.endpoint.rstrip('/')}/models lists what it has"
+            f"{asked_by} needs --model NAME as the server names it; "
+            f"{options.endpoint.rstrip('/')}/models lists what it has"
         )
     try:
         server = EndpointConfig(
-            url=writer.endpoint,
-            model=writer.model,
-            temperature=writer.temperature,
-            max_tokens=writer.max_tokens,
-            concurrency=writer.concurrency,
-            timeout_s=writer.timeout,
-            attempts=writer.attempts,
+            url=options.endpoint,
+            model=options.model,
+            temperature=options.temperature,
+            max_tokens=max_tokens,
+            concurrency=options.concurrency,
+            timeout_s=options.timeout,
+            attempts=options.attempts,
             # Absolute: on a cluster a worker has another working folder.
-            cache=(writer.cache or cache).resolve(),
+            cache=(options.cache or cache).resolve(),
             budget=Budget(
-                writer.max_requests,
-                writer.max_total_tokens,
-                writer.max_cost,
-                writer.price_read,
-                writer.price_written,
+                options.max_requests,
+                options.max_total_tokens,
+                options.max_cost,
+                options.price_read,
+                options.price_written,
             ),
-            key_file=writer.key_file and writer.key_file.resolve(),
-            key_variable=writer.key_variable,
+            key_file=options.key_file and options.key_file.resolve(),
+            key_variable=options.key_variable,
         )
         read_key(server)
     except ValueError as error:
