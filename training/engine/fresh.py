@@ -26,7 +26,7 @@ from .loss import COORDINATES, coordinate_ids
 
 _BANDS = 9
 """Octaves of a number's code: the finest tells neighbours apart."""
-_OPERATING_POINT = 2.0
+OPERATING_POINT = 2.0
 """Where the projector's GELU is nearly a straight line of slope 1."""
 _INNER_GAIN = 4.0
 """Scale of the projector's inner layer: its values stay within the straight part."""
@@ -166,14 +166,20 @@ def align_projector(llava: Any, tokenizer: Tokenizer, directions: Directions) ->
     projector = llava.model.multi_modal_projector
     if (inner := projector.linear_1.weight.shape[0]) != hidden:
         raise InputError(f"the projector's inner width is {inner}; expected {hidden}, the words'")
-    point = torch.tensor(_OPERATING_POINT, requires_grad=True)
+    level, slope = straighten_gelu()
+    projector.linear_1.weight.copy_(_INNER_GAIN * into.T)
+    projector.linear_1.bias.fill_(OPERATING_POINT)
+    projector.linear_2.weight.copy_(torch.eye(hidden) / (_INNER_GAIN * slope))
+    projector.linear_2.bias.fill_(-level / (_INNER_GAIN * slope))
+
+
+def straighten_gelu() -> tuple[float, float]:
+    """Value and slope of the GELU at :data:`OPERATING_POINT`."""
+    point = torch.tensor(OPERATING_POINT, requires_grad=True)
     with torch.enable_grad():
         level = functional.gelu(point)
         (slope,) = torch.autograd.grad(level, point)
-    projector.linear_1.weight.copy_(_INNER_GAIN * into.T)
-    projector.linear_1.bias.fill_(_OPERATING_POINT)
-    projector.linear_2.weight.copy_(torch.eye(hidden) / (_INNER_GAIN * slope))
-    projector.linear_2.bias.fill_(-float(level.detach()) / (_INNER_GAIN * float(slope)))
+    return float(level.detach()), float(slope)
 
 
 @torch.no_grad()

@@ -72,8 +72,8 @@ def make_optimiser(groups: list[dict[str, Any]], settings: Optimiser) -> torch.o
 class Muon(torch.optim.Optimizer):
     """Momentum made orthogonal for groups with ``muon: True``, AdamW for the others.
 
-    torch's own Muon iterates in bfloat16, which CPUs without AMX emulate slowly, and takes no
-    other parameters.
+    torch's own Muon always iterates in bfloat16, which CPUs without AMX emulate slowly, and takes
+    no other parameters.
     """
 
     def __init__(
@@ -145,7 +145,8 @@ def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    is_slow = x.device.type == "cpu" and not torch.cpu._is_amx_tile_supported()
+    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)  # not in every torch
+    is_slow = x.device.type == "cpu" and not has_amx()
     x = x.float() if is_slow else x.bfloat16()
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     a, b, c = _QUINTIC

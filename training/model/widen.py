@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from spacesgg_ros.cli.console import InputError
+from spacesgg_ros.training.engine.fresh import OPERATING_POINT, straighten_gelu
 from spacesgg_ros.training.scenes.dataset import read_shards
 from spacesgg_ros.vlm.folder import open_folder
 from spacesgg_ros.vlm.proposals import TOWER_MODEL_TYPE
@@ -39,8 +40,6 @@ _LOGIT = 9.0
 """By how much the right token is looked at rather than one without a code."""
 _PASSED_GAIN = 0.25
 _SILENCE = 0.002
-_OPERATING_POINT = 2.0
-"""Where the projector's GELU is nearly a straight line."""
 
 
 @torch.no_grad()
@@ -119,18 +118,18 @@ def _widen_projector(
     projector = llava.model.multi_modal_projector
     inner = torch.zeros(size, llava.config.vision_config.hidden_size)
     inner[size // 2 :, parts["scores"]] = _CODE_SHARE * codes.T
-    point = torch.tensor(_OPERATING_POINT, requires_grad=True)
-    with torch.enable_grad():
-        level = functional.gelu(point)
-        (slope,) = torch.autograd.grad(level, point)
-    level = level.detach()
+    level, slope = straighten_gelu()
     gain = _CODE_SHARE * length / (4 * _LIKELY_SCORE * _CODE_SHARE) / slope
+    first, second = (torch.full((size,), bias) for bias in (OPERATING_POINT, -level * gain))
     outer = torch.block_diag(projector.linear_2.weight, gain * torch.eye(size))
     return [
         ("linear_1.weight", torch.cat([projector.linear_1.weight, inner])),
-        ("linear_1.bias", torch.cat([projector.linear_1.bias, point.detach().expand(size)])),
+        (
+            "linear_1.bias",
+            torch.cat([projector.linear_1.bias, first]),
+        ),
         ("linear_2.weight", outer),
-        ("linear_2.bias", torch.cat([projector.linear_2.bias, (-level * gain).expand(size)])),
+        ("linear_2.bias", torch.cat([projector.linear_2.bias, second])),
     ]
 
 
