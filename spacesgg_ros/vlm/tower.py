@@ -5,7 +5,8 @@ arXiv 1904.07850) that is trained with boxes first. The tower's tokens are the `
 strongest peaks of that head's class map. Each carries what the decoder needs
 to name and to place an object: local and surrounding features, class scores, box and distance.
 They come near to far by predicted distance, and a token that is likely an object says the how
-manieth such it is, so that writing "objects near to far" is reading on from token to token.
+manieth such it is, so that writing "objects near to far" is reading on from token to token. What
+carries it, what is over it and its neighbour it says, too (``relation_head``).
 LLaVA's projector and decoder read them like patch tokens.
 
 Importing this module registers the tower with ``transformers``' Auto classes, so a folder
@@ -23,6 +24,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
+
+from .relation_head import KINDS, PREDICATES, PairScores, RelationHead, tell_relations
 
 STRIDE = 8
 """Pixels of the padded input a cell of the head's maps covers, each way."""
@@ -60,19 +63,22 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     num_classes: int = 91
     num_slots: int = 20
     """Likely objects that are counted, near to far."""
+    relation_width: int = 0
+    """Of the relation head's hidden layers; 0: the tokens say nothing of relations."""
     hidden_size: int = 0
 
     def __post_init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
         if self.image_size % 32:
             raise ValueError(f"image_size must be a multiple of 32, got {self.image_size}")
-        self.hidden_size = self.token_parts["slot"].stop
+        self.hidden_size = max(part.stop for part in self.token_parts.values())
         super().__post_init__(**kwargs)
 
     @property
     def token_parts(self) -> dict[str, slice]:
         """What a token is made of, and where in it: features at the peak and around it, 4 times
         the class scores, box (0..1 of the square), log distance, sine and cosine of the box
-        (side-major), and a 1 for the how manieth likely object it is."""
+        (side-major), a 1 for the how manieth likely object it is, and what the relation head says
+        of it: how likely each predicate is, and a 1 for the how manieth object it stands to so."""
         widths = {
             "features": self.neck_channels,
             "around": self.neck_channels,
@@ -83,6 +89,9 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
             "cosine": 4 * _FOURIER_BANDS,
             "slot": self.num_slots,
         }
+        if self.relation_width:
+            widths |= {"told": len(PREDICATES)}
+            widths |= {kind: self.num_slots for kind in KINDS}
         ends = list(itertools.accumulate(widths.values()))
         return {
             name: slice(end - width, end)
@@ -250,6 +259,9 @@ class SpaceSGGTower(PreTrainedModel):
         super().__init__(config)
         self.backbone = Backbone()
         self.head = DenseHead(config.neck_channels, config.num_classes)
+        if config.relation_width:
+            inputs = config.token_parts["slot"].stop
+            self.relations = RelationHead(inputs, config.relation_width)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -262,11 +274,24 @@ class SpaceSGGTower(PreTrainedModel):
     def forward(
         self, pixel_values: torch.Tensor, return_dict: bool = True, **_: object
     ) -> BaseModelOutput:
-        tokens = self.tokens(self.detect(pixel_values))
+        tokens = self.relate(self.tokens(self.detect(pixel_values)))
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
 
+    def relate(self, tokens: torch.Tensor) -> torch.Tensor:
+        """``tokens`` with what the relation head says of them, if the tower has one."""
+        if not self.config.relation_width:
+            return tokens
+        slot = tokens[..., self.config.token_parts["slot"]]
+        return torch.cat([tokens, tell_relations(self.score_pairs(tokens), slot)], dim=-1)
+
+    def score_pairs(self, tokens: torch.Tensor) -> PairScores:
+        """The relation head's scores of all pairs of tokens, for supervision."""
+        parts = self.config.token_parts
+        box, log_distance, slot = (tokens[..., parts[n]] for n in ("box", "log_distance", "slot"))
+        return self.relations(tokens, box, log_distance, slot.sum(-1) > 0)
+
     def tokens(self, maps: DenseDetections) -> torch.Tensor:
-        """``(B, num_tokens, hidden_size)``: the strongest peaks, near to far."""
+        """``(B, num_tokens, channels)``: the strongest peaks, near to far, not yet related."""
         rows, columns = maps.class_logits.shape[-2:]
         strength = maps.class_logits.amax(1, keepdim=True)
         is_peak = functional.max_pool2d(strength, 3, 1, 1) == strength

