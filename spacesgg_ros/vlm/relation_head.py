@@ -108,25 +108,47 @@ class RelationHead(nn.Module):
         return PairScores(pointers, self.told(hidden))
 
 
-def tell_relations(scores: PairScores, slot: torch.Tensor) -> torch.Tensor:
-    """``(B, N, predicates + kinds * slots)``: how likely each predicate is said of a token's
-    object, then for each kind the slot of the other object; nearly zero where nothing is said.
+@dataclass
+class ToldRelations:
+    """The relations of a picture, in the order of a graph text: by kind, then by subject.
+
+    Attributes:
+        present: ``(B, R, 1)`` 1 for a relation, 0 for a place left over.
+        subject, object: ``(B, R)`` tokens.
+        predicate: ``(B, R, predicates)`` how likely each is; 0 but for those of its kind.
+    """
+
+    present: torch.Tensor
+    subject: torch.Tensor
+    object: torch.Tensor
+    predicate: torch.Tensor
+
+
+def list_relations(scores: PairScores, likely: torch.Tensor, count: int) -> ToldRelations:
+    """What is more likely said than not; at most one relation of a kind a subject.
 
     Args:
-        slot: ``(B, N, slots)`` a 1 for the how manieth likely object a token is.
+        likely: ``(B, N)`` bool, which tokens count as objects.
+        count: places, R. What does not fit is left out.
     """
-    likely = slot.sum(-1, keepdim=True)
-    told, others, first = [], [], 0
+    tokens = likely.shape[1]
+    chances = scores.pointers.softmax(-1)
+    best = chances[..., :-1].argmax(-1)  # (B, kinds, N)
+    said = (chances[..., -1] < 0.5) & likely[:, None]
+    rank = torch.arange(len(KINDS) * tokens, device=said.device)
+    rank = rank + torch.where(said.flatten(1), 0, len(KINDS) * tokens)
+    first = rank.topk(count, dim=1, largest=False).indices
+    told, begin = [], 0
     for kind, predicates in enumerate(KINDS.values()):
-        chances = scores.pointers[:, kind].softmax(-1)
-        said = likely * (1 - chances[..., -1:])
-        best = chances[..., :-1].argmax(-1, keepdim=True)
-        index = best[..., None].expand(-1, -1, 1, len(predicates))
-        of_best = scores.predicates[..., first : first + len(predicates)].gather(2, index)
-        told.append(said * of_best.squeeze(2).softmax(-1))
-        others.append(said * slot.gather(1, best.expand(-1, -1, slot.shape[-1])))
-        first += len(predicates)
-    return torch.cat([*told, *others], dim=-1)
+        end = begin + len(predicates)
+        index = best[:, kind, :, None, None].expand(-1, -1, 1, len(predicates))
+        of_best = scores.predicates[..., begin:end].gather(2, index).squeeze(2).softmax(-1)
+        told.append(nn.functional.pad(of_best, (begin, len(PREDICATES) - end)))
+        begin = end
+    predicate = torch.cat(told, dim=1).gather(1, first[..., None].expand(-1, -1, len(PREDICATES)))
+    present = said.flatten(1).gather(1, first)[..., None].float()
+    other = best.flatten(1).gather(1, first)
+    return ToldRelations(present, first % tokens, other, present * predicate)
 
 
 def _compare(box: torch.Tensor, log_distance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,8 +5,8 @@ arXiv 1904.07850) that is trained with boxes first. The tower's tokens are the `
 strongest peaks of that head's class map. Each carries what the decoder needs
 to name and to place an object: local and surrounding features, class scores, box and distance.
 They come near to far by predicted distance, and a token that is likely an object says the how
-manieth such it is, so that writing "objects near to far" is reading on from token to token. What
-carries it, what is over it and its neighbour it says, too (``relation_head``).
+manieth such it is, so that writing "objects near to far" is reading on from token to token. Tokens
+of relations between them follow, if the tower has a relation head (``relation_head``).
 LLaVA's projector and decoder read them like patch tokens.
 
 Importing this module registers the tower with ``transformers``' Auto classes, so a folder
@@ -25,7 +25,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from .relation_head import KINDS, PREDICATES, PairScores, RelationHead, tell_relations
+from .relation_head import PREDICATES, PairScores, RelationHead, list_relations
 
 STRIDE = 8
 """Pixels of the padded input a cell of the head's maps covers, each way."""
@@ -45,7 +45,7 @@ _TAPS = {2: 40, 4: 112, 6: 320}
 _NORM_EPSILON = 1e-3
 """Of the batch normalisation that EfficientNet-lite0 was trained with."""
 _FOURIER_BANDS = 8
-_LIKELY = 0.3
+_LIKELY = 0.25
 """Class score from which a peak counts as an object: precision and recall balance there."""
 _SAME_OBJECT_IOU = 0.6
 """A peak whose box overlaps a stronger one's by more is another view of the same object."""
@@ -63,8 +63,8 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     num_classes: int = 91
     num_slots: int = 20
     """Likely objects that are counted, near to far."""
-    relation_width: int = 0
-    """Of the relation head's hidden layers; 0: the tokens say nothing of relations."""
+    num_relations: int = 0
+    """Of the tokens, the last ones: for relations. 0: a tower without a relation head."""
     hidden_size: int = 0
 
     def __post_init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
@@ -77,21 +77,24 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     def token_parts(self) -> dict[str, slice]:
         """What a token is made of, and where in it: features at the peak and around it, 4 times
         the class scores, box (0..1 of the square), log distance, sine and cosine of the box
-        (side-major), a 1 for the how manieth likely object it is, and what the relation head says
-        of it: how likely each predicate is, and a 1 for the how manieth object it stands to so."""
+        (side-major), and a 1 for the how manieth likely object it is. A relation's token has
+        other parts: how likely each predicate is, a 1 for the how manieth relation it is, and
+        what places subject and object (slot, box, sine and cosine)."""
+        waves = 4 * _FOURIER_BANDS
         widths = {
             "features": self.neck_channels,
             "around": self.neck_channels,
             "scores": self.num_classes,
             "box": 4,
             "log_distance": 1,
-            "sine": 4 * _FOURIER_BANDS,
-            "cosine": 4 * _FOURIER_BANDS,
+            "sine": waves,
+            "cosine": waves,
             "slot": self.num_slots,
         }
-        if self.relation_width:
-            widths |= {"told": len(PREDICATES)}
-            widths |= {kind: self.num_slots for kind in KINDS}
+        if self.num_relations:
+            place = self.num_slots + 4 + 2 * waves
+            widths |= {"predicate": len(PREDICATES), "number": self.num_relations}
+            widths |= {"subject": place, "object": place}
         ends = list(itertools.accumulate(widths.values()))
         return {
             name: slice(end - width, end)
@@ -102,6 +105,11 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     def num_tokens(self) -> int:
         """Tokens an image gives."""
         return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def num_objects(self) -> int:
+        """Of them, those of objects."""
+        return self.num_tokens - self.num_relations
 
 
 class _SameConv2d(nn.Conv2d):
@@ -259,9 +267,8 @@ class SpaceSGGTower(PreTrainedModel):
         super().__init__(config)
         self.backbone = Backbone()
         self.head = DenseHead(config.neck_channels, config.num_classes)
-        if config.relation_width:
-            inputs = config.token_parts["slot"].stop
-            self.relations = RelationHead(inputs, config.relation_width)
+        if config.num_relations:
+            self.relations = RelationHead(config.token_parts["slot"].stop, config.neck_channels)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -277,12 +284,28 @@ class SpaceSGGTower(PreTrainedModel):
         tokens = self.relate(self.tokens(self.detect(pixel_values)))
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
 
-    def relate(self, tokens: torch.Tensor) -> torch.Tensor:
-        """``tokens`` with what the relation head says of them, if the tower has one."""
-        if not self.config.relation_width:
-            return tokens
-        slot = tokens[..., self.config.token_parts["slot"]]
-        return torch.cat([tokens, tell_relations(self.score_pairs(tokens), slot)], dim=-1)
+    def relate(self, objects: torch.Tensor) -> torch.Tensor:
+        """Tokens of objects, and after them those of their relations, if the tower tells any."""
+        count = self.config.num_relations
+        if not count:
+            return objects
+        parts = self.config.token_parts
+        likely = objects[..., parts["slot"]].sum(-1) > 0
+        told = list_relations(self.score_pairs(objects), likely, count)
+        places = torch.cat([objects[..., parts[n]] for n in ("slot", "box", "sine", "cosine")], -1)
+        ends = [
+            places.gather(1, index[..., None].expand(-1, -1, places.shape[-1]))
+            for index in (told.subject, told.object)
+        ]
+        number = torch.eye(count, device=objects.device).expand(len(objects), -1, -1)
+        relations = told.present * torch.cat([told.predicate, number, *ends], dim=-1)
+        return torch.cat(
+            [
+                functional.pad(objects, (0, relations.shape[-1])),
+                functional.pad(relations, (objects.shape[-1], 0)),
+            ],
+            dim=1,
+        )
 
     def score_pairs(self, tokens: torch.Tensor) -> PairScores:
         """The relation head's scores of all pairs of tokens, for supervision."""
@@ -291,12 +314,12 @@ class SpaceSGGTower(PreTrainedModel):
         return self.relations(tokens, box, log_distance, slot.sum(-1) > 0)
 
     def tokens(self, maps: DenseDetections) -> torch.Tensor:
-        """``(B, num_tokens, channels)``: the strongest peaks, near to far, not yet related."""
+        """``(B, num_objects, channels)``: the strongest peaks, near to far."""
         rows, columns = maps.class_logits.shape[-2:]
         strength = maps.class_logits.amax(1, keepdim=True)
         is_peak = functional.max_pool2d(strength, 3, 1, 1) == strength
         ranked = torch.where(is_peak, strength, strength - 100.0).flatten(1)
-        count = self.config.num_tokens
+        count = self.config.num_objects
         strongest = ranked.topk(count, dim=1).indices
         distance = maps.log_distance.flatten(1).gather(1, strongest)
         chosen = strongest.gather(1, distance.topk(count, dim=1, largest=False).indices)

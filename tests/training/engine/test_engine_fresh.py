@@ -31,7 +31,7 @@ def started() -> Started:
         patch_size=16,
         neck_channels=8,
         num_classes=6,
-        relation_width=8,
+        num_relations=4,
         id2label=dict(enumerate(NAMES)),
     )
     text = LlamaConfig(
