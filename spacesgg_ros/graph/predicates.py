@@ -18,6 +18,14 @@ VSD_LABELS: tuple[str, ...] = (
 TOPOLOGICAL = frozenset({"on", "in", "under", "above"})
 DIRECTIONAL = frozenset({"behind", "in front of", "to the left of", "to the right of"})
 
+TOLD_KINDS: dict[str, tuple[str, ...]] = {
+    "support": ("in", "on"),
+    "overhead": ("under", "above"),
+    "neighbour": ("to the left of", "to the right of", "in front of", "behind", "next to"),
+}
+"""What a canonical text says at most once of an object, in this order: what carries it, what is
+over it, its neighbour (docs/data.md)."""
+
 INVERSES: dict[str, str] = {
     "on": "under",
     "above": "under",

@@ -26,7 +26,7 @@ import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 from tokenizers import Tokenizer
 
-from spacesgg_ros.graph.predicates import DIRECTIONAL, VSD_LABELS
+from spacesgg_ros.graph.predicates import TOLD_KINDS, VSD_LABELS
 from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.text_tokenizer import COORDINATE_FORMS, find_coordinates
 
@@ -36,13 +36,7 @@ _ABOVE_0 = "/[1-9][0-9]{0,2}/"
 _WRITTEN_BOX = re.compile(r"</ref><box>\[\[(\d+, \d+, \d+, \d+)\]\]</box>")
 _PART_BOX = re.compile(r"\[\[((?:\d+, ){0,3})$")
 _LAST_BOX = re.compile(r"\[\[(\d+, \d+, \d+, \d+)\]\]</box>")
-_KINDS = (
-    frozenset({"on", "in"}),
-    frozenset({"under", "above"}),
-    frozenset({*DIRECTIONAL, "next to"}),
-)
-"""What a canonical text says at most once of an object: its support, what is over it, its
-neighbour (docs/data.md)."""
+_KINDS = tuple(frozenset(kind) for kind in TOLD_KINDS.values())
 _PART_BOX_CHARS = len("[[999, 999, 999, ")
 
 

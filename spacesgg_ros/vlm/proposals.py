@@ -1,7 +1,8 @@
-"""Boxes that the object-token tower proposes, read back from its tokens.
+"""Boxes and relations that the object-token tower proposes, read back from its tokens.
 
 The embedded model's tower (``vlm/tower.py``) puts the box of every peak into the peak's token, and
-measures it better than the decoder writes it digit by digit.
+every relation it finds into a token of its own. It measures both better than the decoder writes
+them, which names the things.
 """
 
 from __future__ import annotations
@@ -13,12 +14,21 @@ from typing import Any
 import numpy as np
 
 from spacesgg_ros.graph.boxes import BOX_SCALE, box_iou
-from spacesgg_ros.graph.types import BoxNorm, TextGraph
+from spacesgg_ros.graph.predicates import TOLD_KINDS
+from spacesgg_ros.graph.types import BoxNorm, TextGraph, TextRelation
 
 TOWER_MODEL_TYPE = "spacesgg_tower"
+
+ProposedRelation = tuple[BoxNorm, str, BoxNorm]
+"""Box of the subject, predicate, box of the object."""
+
+_PREDICATES = [predicate for kind in TOLD_KINDS.values() for predicate in kind]
+_PLACE = {p: k for k, predicates in enumerate(TOLD_KINDS.values()) for p in predicates}
 _SCORE_GAIN = 4.0
 """The tower multiplies class scores by this."""
 _LEAST_SCORE = 0.1
+_WAVES = 32
+"""Sines of a box in a token, and as many cosines."""
 _SAME_OBJECT_IOU = 0.6
 _SNAP_IOU = 0.5
 
@@ -36,6 +46,27 @@ def snap_boxes(graph: TextGraph, proposals: Sequence[BoxNorm]) -> TextGraph:
     return replace(graph, objects=tuple(objects))
 
 
+def tell_relations(graph: TextGraph, proposals: Sequence[ProposedRelation]) -> TextGraph:
+    """``graph`` with the proposed relations between its objects, which the boxes tell.
+
+    A proposal takes the place of what the graph says of the same kind (support, overhead,
+    neighbour) of the same subject; what else the graph says stays. Kind by kind, then by subject.
+    """
+    at: dict[BoxNorm, int] = {}
+    for index, o in enumerate(graph.objects):
+        at.setdefault(o.box, index)
+    told = [
+        TextRelation(at[subject], predicate, at[target])
+        for subject, predicate, target in proposals
+        if subject in at and target in at and at[subject] != at[target]
+    ]
+    settled = {(r.subject, _PLACE[r.predicate]) for r in told}
+    kept = [r for r in graph.relations if (r.subject, _PLACE.get(r.predicate)) not in settled]
+    last = len(TOLD_KINDS)
+    ordered = sorted([*told, *kept], key=lambda r: (_PLACE.get(r.predicate, last), r.subject))
+    return replace(graph, relations=tuple(ordered))
+
+
 def read_proposals(features: np.ndarray, vision_config: Mapping[str, Any]) -> list[BoxNorm]:
     """Boxes of the likely peaks, near to far; no two of them lie on about the same place.
 
@@ -49,13 +80,47 @@ def read_proposals(features: np.ndarray, vision_config: Mapping[str, Any]) -> li
     """
     if vision_config.get("model_type") != TOWER_MODEL_TYPE:
         return []
-    classes = 2 * int(vision_config["neck_channels"])  # features and surroundings come first
-    box_at = classes + int(vision_config["num_classes"])
-    score = features[:, classes:box_at].max(1) / _SCORE_GAIN
+    box_at = _box_channel(vision_config)
+    score = features[:, box_at - int(vision_config["num_classes"]) : box_at].max(1) / _SCORE_GAIN
     place = features[:, box_at : box_at + 4]
     stronger = score[None, :] > score[:, None]
     repeated = ((box_iou(place, place) > _SAME_OBJECT_IOU) & stronger).any(1)
-    boxes = np.rint(place * BOX_SCALE).astype(int).clip(0, BOX_SCALE)
+    boxes = _round_boxes(place)
     fits = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     kept = boxes[(score > _LEAST_SCORE) & ~repeated & fits]
     return [(x0, y0, x1, y1) for x0, y0, x1, y1 in kept.tolist()]
+
+
+def read_relations(
+    features: np.ndarray, vision_config: Mapping[str, Any]
+) -> list[ProposedRelation]:
+    """Relations that the tower found, in its order; arguments as of :func:`read_proposals`.
+
+    Returns:
+        Boxes as :func:`read_proposals` gives them; none if the tower tells no relations.
+    """
+    count = int(vision_config.get("num_relations", 0))
+    if vision_config.get("model_type") != TOWER_MODEL_TYPE or not count:
+        return []
+    slots = int(vision_config["num_slots"])
+    place = slots + 4 + 2 * _WAVES
+    tokens = features[-count:, _box_channel(vision_config) + 4 + 1 + 2 * _WAVES + slots :]
+    predicates = tokens[:, : len(_PREDICATES)]
+    subject, target = (
+        _round_boxes(end[:, slots : slots + 4]).tolist()
+        for end in (tokens[:, -2 * place : -place], tokens[:, -place:])
+    )
+    return [
+        (tuple(subject[k]), _PREDICATES[predicates[k].argmax()], tuple(target[k]))
+        for k in range(count)
+        if predicates[k].any()
+    ]
+
+
+def _box_channel(vision_config: Mapping[str, Any]) -> int:
+    """First channel of a token's box: features and surroundings and class scores come first."""
+    return 2 * int(vision_config["neck_channels"]) + int(vision_config["num_classes"])
+
+
+def _round_boxes(place: np.ndarray) -> np.ndarray:
+    return np.rint(place * BOX_SCALE).astype(int).clip(0, BOX_SCALE)

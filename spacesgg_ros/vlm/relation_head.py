@@ -13,15 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from spacesgg_ros.graph.predicates import VSD_LABELS
+from spacesgg_ros.graph.predicates import TOLD_KINDS
 
-KINDS: dict[str, tuple[str, ...]] = {
-    "support": ("in", "on"),
-    "overhead": ("under", "above"),
-    "neighbour": ("to the left of", "to the right of", "in front of", "behind", "next to"),
-}
+KINDS = TOLD_KINDS
 PREDICATES = tuple(predicate for kind in KINDS.values() for predicate in kind)
-assert sorted(PREDICATES) == sorted(VSD_LABELS)
+"""In the order of the head's scores."""
 _GEOMETRY = 20
 _FAR = -30.0
 """Logit of what cannot be."""

@@ -8,6 +8,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from spacesgg_ros.graph.predicates import VSD_LABELS
+from spacesgg_ros.graph.types import TextGraph, TextObject, TextRelation
+from spacesgg_ros.vlm.proposals import read_proposals, read_relations, tell_relations
 from spacesgg_ros.vlm.relation_head import PREDICATES, RelationHead, list_relations
 from spacesgg_ros.vlm.tower import SpaceSGGTower, SpaceSGGTowerConfig
 
@@ -102,3 +104,35 @@ def test_the_tower_appends_tokens_of_relations() -> None:
     for end in ("subject", "object"):
         assert any(torch.equal(told[0, parts[end]], place) for place in places)
     assert not torch.equal(told[0, parts["subject"]], told[0, parts["object"]])
+    proposed = read_relations(tokens[0].numpy(), config.to_dict())
+    assert len(proposed) == int(tokens[0, 4:].any(-1).sum())
+    boxes = read_proposals(objects[0].numpy(), config.to_dict())
+    subject, predicate, target = proposed[0]
+    assert {subject, target} <= {*boxes} and subject != target
+    assert predicate == PREDICATES[told[0, parts["predicate"]].argmax()]
+    assert read_relations(objects[0].numpy(), plain.config.to_dict()) == []
+
+
+def test_proposed_relations_take_the_place_of_what_the_text_says() -> None:
+    table, mug, book = (0, 50, 90, 90), (10, 30, 20, 60), (40, 30, 60, 60)
+    things = tuple(
+        TextObject((name,), box) for name, box in (("table", table), ("mug", mug), ("book", book))
+    )
+    said = (
+        TextRelation(1, "in", 0),  # wrong, the head knows better
+        TextRelation(2, "on", 0),  # the head says nothing of it
+        TextRelation(0, "holding", 1),
+        TextRelation(1, "next to", 2),
+    )
+    proposed = [
+        (mug, "on", table),
+        (mug, "to the left of", book),
+        (book, "to the right of", (1, 2, 3, 4)),  # to nothing that the text names
+    ]
+    graph = tell_relations(TextGraph(things, said), proposed)
+    assert [(r.subject, r.predicate, r.object) for r in graph.relations] == [
+        (1, "on", 0),
+        (2, "on", 0),
+        (1, "to the left of", 2),
+        (0, "holding", 1),
+    ]
