@@ -17,12 +17,7 @@ from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.folder import ModelFolder, open_folder, read_prompt_ids
 from spacesgg_ros.vlm.grammar import GraphLimits
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
-from spacesgg_ros.vlm.proposals import (
-    read_proposals,
-    read_relations,
-    snap_boxes,
-    tell_relations,
-)
+from spacesgg_ros.vlm.proposals import ground_graph
 from spacesgg_ros.vlm.runtime import Runtime, RuntimeInfo
 
 RUNTIMES = ("onnx", "torch")
@@ -36,8 +31,9 @@ class ModelGraph:
 
     Attributes:
         text: well-formed text; what a limit or a stop cut off at its end is not in it.
-        graph: ``text``, parsed, with boxes and relations as the tower measured them, if it does
-            (``vlm/proposals.py``); what it names twice is in it once (:func:`merge_repeats`).
+        graph: ``text``, parsed, with what the tower measured, if it does: boxes, relations and
+            things that the text leaves out (:func:`.proposals.ground_graph`). What it names twice
+            is in it once (:func:`merge_repeats`).
         token_ids: every token that was decoded, also one that ``text`` dropped; no end token.
         token_count: of ``token_ids``.
         finish_reason: "eos", "limit" or "stopped".
@@ -183,9 +179,7 @@ class SceneGraphModel:
             rgb, self.graph_prompt, limits.max_tokens, constraint, should_stop
         )
         text = constraint.complete_text.strip()
-        vision_config = self.folder.vision_config
-        graph = snap_boxes(parse_graph(text), read_proposals(features, vision_config))
-        graph = tell_relations(graph, read_relations(features, vision_config))
+        graph = ground_graph(parse_graph(text), features, self.folder.vision_config, limits)
         return ModelGraph(
             text,
             merge_repeats(graph),

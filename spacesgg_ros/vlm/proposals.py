@@ -2,7 +2,7 @@
 
 The embedded model's tower (``vlm/tower.py``) puts the box of every peak into the peak's token, and
 every relation it finds into a token of its own. It measures both better than the decoder writes
-them, which names the things.
+them, and it sees things that the decoder leaves out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import numpy as np
 
 from spacesgg_ros.graph.boxes import BOX_SCALE, box_iou
 from spacesgg_ros.graph.predicates import TOLD_KINDS
-from spacesgg_ros.graph.types import BoxNorm, TextGraph, TextRelation
+from spacesgg_ros.graph.types import BoxNorm, TextGraph, TextObject, TextRelation
+
+from .grammar import GraphLimits
 
 TOWER_MODEL_TYPE = "spacesgg_tower"
 
@@ -33,6 +35,29 @@ _SAME_OBJECT_IOU = 0.6
 _SNAP_IOU = 0.5
 
 
+def ground_graph(
+    graph: TextGraph, features: np.ndarray, vision_config: Mapping[str, Any], limits: GraphLimits
+) -> TextGraph:
+    """What a text says, with what the tower measured; ``graph`` itself if it is another tower.
+
+    Boxes snap (:func:`snap_boxes`), things that the text leaves out are added
+    (:func:`add_things`), and relations are told (:func:`tell_relations`), within ``limits``.
+
+    Args:
+        features, vision_config: as of :func:`read_proposals`.
+    """
+    graph = snap_boxes(graph, read_proposals(features, vision_config))
+    things = read_things(features, vision_config)
+    if limits.labels:
+        things = [(name, box) for name, box in things if name in limits.labels]
+    graph = add_things(graph, things, limits.max_objects)
+    relations = read_relations(features, vision_config)
+    if limits.predicates:
+        relations = [r for r in relations if r[1] in limits.predicates]
+    graph = tell_relations(graph, relations)
+    return replace(graph, relations=graph.relations[: max(limits.max_relations, 0)])
+
+
 def snap_boxes(graph: TextGraph, proposals: Sequence[BoxNorm]) -> TextGraph:
     """``graph`` with each box replaced by the proposal it overlaps most, by IoU 0.5 at least."""
     if not proposals or not graph.objects:
@@ -44,6 +69,20 @@ def snap_boxes(graph: TextGraph, proposals: Sequence[BoxNorm]) -> TextGraph:
         for k, o in enumerate(graph.objects)
     ]
     return replace(graph, objects=tuple(objects))
+
+
+def add_things(
+    graph: TextGraph, things: Sequence[tuple[str, BoxNorm]], max_objects: int
+) -> TextGraph:
+    """``graph`` with the things that lie on no object of it (IoU up to 0.5), after the others."""
+    boxes = np.array([o.box for o in graph.objects], float).reshape(-1, 4)
+    added = []
+    for name, box in things:
+        if (box_iou(np.array([box], float), boxes) > _SNAP_IOU).any():
+            continue
+        added.append(TextObject((name,), box))
+    room = max(max_objects - len(graph.objects), 0)
+    return replace(graph, objects=(*graph.objects, *added[:room]))
 
 
 def tell_relations(graph: TextGraph, proposals: Sequence[ProposedRelation]) -> TextGraph:
@@ -91,6 +130,26 @@ def read_proposals(features: np.ndarray, vision_config: Mapping[str, Any]) -> li
     return [(x0, y0, x1, y1) for x0, y0, x1, y1 in kept.tolist()]
 
 
+def read_things(
+    features: np.ndarray, vision_config: Mapping[str, Any]
+) -> list[tuple[str, BoxNorm]]:
+    """Names and boxes of the peaks that count as objects, near to far; arguments as of
+    :func:`read_proposals`."""
+    if vision_config.get("model_type") != TOWER_MODEL_TYPE:
+        return []
+    box_at = _box_channel(vision_config)
+    names = {int(index): name for index, name in vision_config["id2label"].items()}
+    slots = _slot_channels(vision_config)
+    likely = features[features[:, slots].any(1)]
+    best = likely[:, box_at - int(vision_config["num_classes"]) : box_at].argmax(1)
+    boxes = _round_boxes(likely[:, box_at : box_at + 4]).tolist()
+    return [
+        (names[int(k)], (x0, y0, x1, y1))
+        for k, (x0, y0, x1, y1) in zip(best, boxes, strict=True)
+        if x0 < x1 and y0 < y1
+    ]
+
+
 def read_relations(
     features: np.ndarray, vision_config: Mapping[str, Any]
 ) -> list[ProposedRelation]:
@@ -104,7 +163,7 @@ def read_relations(
         return []
     slots = int(vision_config["num_slots"])
     place = slots + 4 + 2 * _WAVES
-    tokens = features[-count:, _box_channel(vision_config) + 4 + 1 + 2 * _WAVES + slots :]
+    tokens = features[-count:, _slot_channels(vision_config).stop :]
     predicates = tokens[:, : len(_PREDICATES)]
     subject, target = (
         _round_boxes(end[:, slots : slots + 4]).tolist()
@@ -120,6 +179,12 @@ def read_relations(
 def _box_channel(vision_config: Mapping[str, Any]) -> int:
     """First channel of a token's box: features and surroundings and class scores come first."""
     return 2 * int(vision_config["neck_channels"]) + int(vision_config["num_classes"])
+
+
+def _slot_channels(vision_config: Mapping[str, Any]) -> slice:
+    """Of the how manieth object a token is: after box, distance, sines and cosines."""
+    first = _box_channel(vision_config) + 4 + 1 + 2 * _WAVES
+    return slice(first, first + int(vision_config["num_slots"]))
 
 
 def _round_boxes(place: np.ndarray) -> np.ndarray:

@@ -9,7 +9,14 @@ pytest.importorskip("transformers")
 
 from spacesgg_ros.graph.predicates import VSD_LABELS
 from spacesgg_ros.graph.types import TextGraph, TextObject, TextRelation
-from spacesgg_ros.vlm.proposals import read_proposals, read_relations, tell_relations
+from spacesgg_ros.vlm.grammar import GraphLimits
+from spacesgg_ros.vlm.proposals import (
+    add_things,
+    ground_graph,
+    read_proposals,
+    read_relations,
+    tell_relations,
+)
 from spacesgg_ros.vlm.relation_head import PREDICATES, RelationHead, list_relations
 from spacesgg_ros.vlm.tower import SpaceSGGTower, SpaceSGGTowerConfig
 
@@ -111,6 +118,36 @@ def test_the_tower_appends_tokens_of_relations() -> None:
     assert {subject, target} <= {*boxes} and subject != target
     assert predicate == PREDICATES[told[0, parts["predicate"]].argmax()]
     assert read_relations(objects[0].numpy(), plain.config.to_dict()) == []
+
+
+def test_things_that_the_text_leaves_out_are_added_as_far_as_there_is_room() -> None:
+    mug = TextObject(("mug",), (10, 30, 20, 60))
+    seen = [("cup", (10, 32, 20, 60)), ("book", (40, 30, 60, 60)), ("lamp", (70, 0, 90, 60))]
+    for room, expected in ((9, ["mug", "book", "lamp"]), (2, ["mug", "book"]), (1, ["mug"])):
+        graph = add_things(TextGraph((mug,)), seen, room)
+        assert [o.label for o in graph.objects] == expected
+
+
+def test_a_graph_keeps_to_its_limits() -> None:
+    torch.manual_seed(0)
+    config = SpaceSGGTowerConfig(
+        image_size=64, patch_size=16, neck_channels=8, num_classes=3, num_relations=10
+    )
+    tower = SpaceSGGTower(config).eval()
+    with torch.no_grad():
+        tower.head.classify.bias.fill_(2.0)
+        tower.relations.nothing.bias.fill_(-50.0)
+        features = tower(torch.randn(1, 3, 64, 64)).last_hidden_state[0].numpy()
+    shape = config.to_dict() | {"id2label": {"0": "mug", "1": "book", "2": "lamp"}}
+    free = ground_graph(TextGraph(), features, shape, GraphLimits())
+    assert len(free.objects) > 2 and free.relations
+    few = GraphLimits(max_objects=2, max_relations=1, predicates=("on", "in"))
+    graph = ground_graph(TextGraph(), features, shape, few)
+    assert len(graph.objects) == 2 and len(graph.relations) <= 1
+    assert {r.predicate for r in graph.relations} <= {"on", "in"}
+    only = ground_graph(TextGraph(), features, shape, GraphLimits(labels=("cup",)))
+    assert only == TextGraph()
+    assert ground_graph(TextGraph(), features, {"model_type": "clip"}, few) == TextGraph()
 
 
 def test_proposed_relations_take_the_place_of_what_the_text_says() -> None:
