@@ -121,6 +121,7 @@ def test_the_head_learns_and_nothing_else_changes(tower: SpaceSGGTower) -> None:
     frames = RelatedFrames.of(tower, [(scene(), tokens)] * 4)
     assert frames.tokens.shape == (4, 10, parts["slot"].stop)
     before = {name: value.clone() for name, value in tower.state_dict().items()}
+    tower.requires_grad_(False)  # as LLaVA's is
     train_relation_head(tower, frames, steps=400)
     told = evaluate_relations(tower, frames)
     assert told["support"] == {"recall": 1.0, "made_up": 0.0}

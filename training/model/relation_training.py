@@ -221,7 +221,7 @@ def train_relation_head(
     """Train the head in place; nothing else of the tower changes."""
     generator = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(tower.relations.parameters(), lr=_PEAK_RATE, weight_decay=0.02)
-    tower.relations.train()
+    tower.relations.train().requires_grad_(True)  # a LLaVA freezes its tower
     weights, losses = frames.weights(), []
     for step in range(steps):
         falling = (1 + math.cos(math.pi * step / steps)) / 2
@@ -237,7 +237,7 @@ def train_relation_head(
         losses.append(float(loss.detach()))
         if (step + 1) % 100 == 0:
             report({"relation_step": step + 1, "loss": round(float(np.mean(losses[-100:])), 4)})
-    tower.relations.eval()
+    tower.relations.eval().requires_grad_(False)
 
 
 @torch.inference_mode()
