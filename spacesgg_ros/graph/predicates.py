@@ -26,6 +26,9 @@ TOLD_KINDS: dict[str, tuple[str, ...]] = {
 """What a canonical text says at most once of an object, in this order: what carries it, what is
 over it, its neighbour (docs/data.md)."""
 
+TOLD_PREDICATES = tuple(predicate for kind in TOLD_KINDS.values() for predicate in kind)
+"""In the order in which the tower's relation head scores them."""
+
 INVERSES: dict[str, str] = {
     "on": "under",
     "above": "under",

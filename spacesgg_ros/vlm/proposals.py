@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from spacesgg_ros.graph.boxes import BOX_SCALE, box_iou
-from spacesgg_ros.graph.predicates import TOLD_KINDS
+from spacesgg_ros.graph.predicates import TOLD_KINDS, TOLD_PREDICATES
 from spacesgg_ros.graph.types import BoxNorm, TextGraph, TextObject, TextRelation
 
 from .grammar import GraphLimits
@@ -24,7 +24,6 @@ TOWER_MODEL_TYPE = "spacesgg_tower"
 ProposedRelation = tuple[BoxNorm, str, BoxNorm]
 """Box of the subject, predicate, box of the object."""
 
-_PREDICATES = [predicate for kind in TOLD_KINDS.values() for predicate in kind]
 _PLACE = {p: k for k, predicates in enumerate(TOLD_KINDS.values()) for p in predicates}
 _SCORE_GAIN = 4.0
 """The tower multiplies class scores by this."""
@@ -46,6 +45,8 @@ def ground_graph(
     Args:
         features, vision_config: as of :func:`read_proposals`.
     """
+    if vision_config.get("model_type") != TOWER_MODEL_TYPE:
+        return graph
     graph = snap_boxes(graph, read_proposals(features, vision_config))
     things = read_things(features, vision_config)
     if limits.labels:
@@ -55,7 +56,7 @@ def ground_graph(
     if limits.predicates:
         relations = [r for r in relations if r[1] in limits.predicates]
     graph = tell_relations(graph, relations)
-    return replace(graph, relations=graph.relations[: max(limits.max_relations, 0)])
+    return replace(graph, relations=graph.relations[: limits.max_relations])
 
 
 def snap_boxes(graph: TextGraph, proposals: Sequence[BoxNorm]) -> TextGraph:
@@ -164,13 +165,13 @@ def read_relations(
     slots = int(vision_config["num_slots"])
     place = slots + 4 + 2 * _WAVES
     tokens = features[-count:, _slot_channels(vision_config).stop :]
-    predicates = tokens[:, : len(_PREDICATES)]
+    predicates = tokens[:, : len(TOLD_PREDICATES)]
     subject, target = (
         _round_boxes(end[:, slots : slots + 4]).tolist()
         for end in (tokens[:, -2 * place : -place], tokens[:, -place:])
     )
     return [
-        (tuple(subject[k]), _PREDICATES[predicates[k].argmax()], tuple(target[k]))
+        (tuple(subject[k]), TOLD_PREDICATES[predicates[k].argmax()], tuple(target[k]))
         for k in range(count)
         if predicates[k].any()
     ]

@@ -2,8 +2,8 @@
 
 A graph text tells, of each object, at most one relation of each of three kinds
 (``training/data/targets.py``). This head finds the other object of each kind among the tower's
-tokens, by a score of every pair, and the predicate; a token then names both. So whoever writes the
-text reads a relation off one token instead of having to compare all of them.
+tokens, by a score of every pair, and the predicate. Each relation becomes a token of its own
+(``tower``), and the graph of a picture takes it over (``proposals``).
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from spacesgg_ros.graph.predicates import TOLD_KINDS
+from spacesgg_ros.graph.predicates import TOLD_KINDS as KINDS
+from spacesgg_ros.graph.predicates import TOLD_PREDICATES as PREDICATES
 
-KINDS = TOLD_KINDS
-PREDICATES = tuple(predicate for kind in KINDS.values() for predicate in kind)
-"""In the order of the head's scores."""
 _GEOMETRY = 20
 _FAR = -30.0
 """Logit of what cannot be."""

@@ -103,6 +103,16 @@ def test_the_loss_of_nothing_to_learn_is_zero() -> None:
     assert float(relation_loss(scores, pointers, predicates)) == 0.0
 
 
+def test_a_rare_predicate_counts_more_by_the_root_of_its_rarity() -> None:
+    predicates = np.full((1, 3, 5, 5), IGNORED)
+    predicates[0, SUPPORT].flat[:9] = 1  # nine times "on"
+    predicates[0, SUPPORT].flat[9] = 0  # once "in"
+    frames = RelatedFrames(np.zeros((1, 5, 1)), np.zeros((1, 3, 5)), predicates)
+    rare, common = frames.weights()[:2].tolist()
+    assert rare == pytest.approx(3 * common)
+    assert 9 * common + rare == pytest.approx(10)
+
+
 @pytest.fixture(scope="module")
 def tower() -> SpaceSGGTower:
     torch.manual_seed(0)

@@ -147,7 +147,11 @@ def test_a_graph_keeps_to_its_limits() -> None:
     assert {r.predicate for r in graph.relations} <= {"on", "in"}
     only = ground_graph(TextGraph(), features, shape, GraphLimits(labels=("cup",)))
     assert only == TextGraph()
-    assert ground_graph(TextGraph(), features, {"model_type": "clip"}, few) == TextGraph()
+    said = (TextRelation(1, "next to", 0), TextRelation(0, "on", 1))
+    other = TextGraph(
+        (TextObject(("mug",), (1, 1, 9, 9)), TextObject(("tray",), (0, 5, 9, 9))), said
+    )
+    assert ground_graph(other, features, {"model_type": "clip"}, few) is other
 
 
 def test_proposed_relations_take_the_place_of_what_the_text_says() -> None:
