@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ Runs the scene graph node: image, depth and camera_info in, scene_graph out. Ctr
       -r depth:=/camera/aligned_depth_to_color/image_raw -r camera_info:=/camera/color/camera_info
 
 Parameters: docs/parameters.md, or `ros2 param describe` while it runs."""
+_SIGNAL_CHECK_S = 0.1
 _FAST_DDS_2 = ("humble", "iron", "jazzy")  # read the second name; later ones the first
 
 
@@ -88,14 +91,24 @@ def run_node(
     cv2.setNumThreads(1)
     import rclpy
     from rclpy.exceptions import ParameterException
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
 
-    rclpy.init(args=None if arguments is None else list(arguments))
+    # rclpy's own handlers shut ROS down on a thread of theirs while ours still publish, which
+    # now and then is a segmentation fault. Here a signal only ends the loop below: first our
+    # threads end, then the node, then ROS.
+    interrupted = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: interrupted.set())
+    rclpy.init(
+        args=None if arguments is None else list(arguments),
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
     try:
         node = make_node()
     except ParameterException as error:
         print(f"The node cannot start: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
+        rclpy.shutdown()
         return 2
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -105,13 +118,13 @@ def run_node(
         if node.parameters.autostart:
             node.trigger_configure()
             node.trigger_activate()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        while not interrupted.is_set():
+            executor.spin_once(_SIGNAL_CHECK_S)
     finally:
-        executor.shutdown()
         node.destroy_node()
-        rclpy.try_shutdown()
+        executor.shutdown()
+        rclpy.shutdown()
+        gc.unfreeze()  # else the participant is never collected, and its shared memory stays
     return 0
 
 

@@ -265,13 +265,8 @@ class SceneGraphNode(LifecycleNode):
 
     def _on_graph(self, frame: FrameGraph) -> None:
         output = self._output
-        if output is None or self._frames is None:
-            return
-        try:
+        if output is not None and self._frames is not None:
             output.publish(frame, self._values)
-        except RuntimeError:  # rclpy's, when an interrupt shut ROS down meanwhile
-            if self.context.ok():
-                raise
 
     # --- diagnostics ---------------------------------------------------------------------------
 

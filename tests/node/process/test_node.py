@@ -1,7 +1,9 @@
 """The node as a robot sees it: topics in, topics out, services, lifecycle."""
 
+import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -198,6 +200,17 @@ def test_an_interrupt_ends_the_node_cleanly_in_the_midst_of_work(name, bench, ca
     assert bench.process.returncode == 0
     bench.process = None
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_node_that_ended_leaves_no_shared_memory(bench):
+    before = set(Path("/dev/shm").iterdir())
+    bench.start()
+    bench.run_until(lambda: bench.level("model") == OK, "the model")
+    maps = Path(f"/proc/{bench.process.pid}/maps").read_text()
+    own = {Path(p) for p in re.findall(r"/dev/shm/fastdds_[0-9a-f]+\b", maps)} - before
+    assert own
+    assert bench.stop() == 0
+    assert not {p for p in own if p.exists()}
 
 
 def test_a_target_frame_without_tf_is_said_and_the_graph_stays_in_the_camera_frame(bench):
