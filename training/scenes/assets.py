@@ -71,7 +71,10 @@ class MeshPart:
 
 @dataclass
 class Model:
-    """A named mesh standing on z = 0, centred on the z axis, in metres."""
+    """A named mesh standing on z = 0, centred on the z axis, in metres.
+
+    ``unseen``: kept from training. ``variant``: not of the catalogue, see :mod:`.variants`.
+    """
 
     key: str
     label: str
@@ -81,6 +84,7 @@ class Model:
     role: str = "object"
     rests: bool = False
     unseen: bool = False
+    variant: bool = False
     creator: str = ""
     hulls: list[np.ndarray] = field(default_factory=list)
     """Convex collision hulls, each ``(k, 3)`` points."""
@@ -157,7 +161,7 @@ def write_attribution(models: Iterable[Model], path: Path) -> None:
         "# Attribution",
         "",
         "Rendered scenes use 3D models of the Sweet Home 3D furniture libraries (Debian package",
-        "`sweethome3d-furniture`), scaled, recoloured and decimated. Licence texts:",
+        "`sweethome3d-furniture`), scaled, stretched, recoloured and decimated. Licence texts:",
         "<https://creativecommons.org/publicdomain/zero/1.0/>,",
         "<https://creativecommons.org/licenses/by/3.0/>,",
         "<https://creativecommons.org/licenses/by/3.0/us/>.",

@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     scenes = typer.Typer(help="Render RGB-D scenes with exact ground truth.")
     scenes.command("render")(render)
     scenes.command("labels")(labels)
+    scenes.command("lineup")(lineup)
     scenes.command("record")(record)
     app.add_typer(scenes, name="scenes")
 
@@ -81,6 +82,24 @@ def labels(
             raise InputError(f"no {split} shards in {data}: run `spacesgg scenes render {split}`")
         counts = count_labels(shards)
     output.print(write_table(read_label_map(), counts), end="", soft_wrap=True, markup=False)
+
+
+def lineup(
+    out: Annotated[Path, typer.Argument(help="JPEG to write")],
+    labels: Annotated[list[str] | None, typer.Argument(help="classes; none: all made up")] = None,
+) -> None:
+    """Draw the models that training sees of some classes, the catalogue's first."""
+    from .assets import AssetError, load_models
+    from .lineup import write_lineup
+    from .made_up import MAKERS
+    from .variants import vary
+
+    try:
+        models = [m for m in load_models(CACHE_DIR) if not m.unseen]
+        write_lineup(models + vary(models), labels or list(MAKERS), out)
+    except (ValueError, AssetError) as error:
+        raise InputError(str(error)) from error
+    output.print(f"{len(labels or MAKERS)} classes: {out}")
 
 
 def record(

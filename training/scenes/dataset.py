@@ -29,9 +29,12 @@ from .renderer import Camera, Renderer
 from .rooms import RoomSampler, sample_room_camera
 from .scene import Scene, sample_light
 from .truth import Truth, derive_truth
+from .variants import vary
 
 SPLITS = ("train", "val", "test-seen", "demo", "test-unseen-models", "test-rooms")
 """In the order of their seeds: append only, or every split changes."""
+TRAIN_SPLIT = "train"
+"""The only one with :mod:`.variants` of the models."""
 UNSEEN_SPLIT = "test-unseen-models"
 SCENES_PER_SHARD = 50
 _DISPARITY_STEP = 0.001
@@ -101,8 +104,7 @@ class Frame:
 
 def render_frames(config: SceneSetConfig, scene_indices: range, cache_dir: Path) -> Iterator[Frame]:
     """Frames of some scenes, rendered in this process."""
-    unseen = config.split == UNSEEN_SPLIT
-    studio = _studio(cache_dir, unseen, config.width, config.height, config.supersample)
+    studio = _studio(cache_dir, config.split, config.width, config.height, config.supersample)
     for scene_index in scene_indices:
         rng = config.scene_rng(scene_index)
         kind = config.kind(scene_index)
@@ -129,9 +131,11 @@ _CAMERAS = {"tabletop": sample_table_camera, "room": sample_room_camera}
 
 
 @functools.lru_cache(maxsize=2)
-def _studio(cache_dir: Path, unseen: bool, width: int, height: int, supersample: int) -> _Studio:
+def _studio(cache_dir: Path, split: str, width: int, height: int, supersample: int) -> _Studio:
     """Models and renderer of this process: made once, since both are large."""
-    models = [m for m in load_models(cache_dir) if m.unseen == unseen]
+    models = [m for m in load_models(cache_dir) if m.unseen == (split == UNSEEN_SPLIT)]
+    if split == TRAIN_SPLIT:
+        models += vary(models)
     samplers: dict[str, SceneSampler | RoomSampler] = {
         "tabletop": SceneSampler(models),
         "room": RoomSampler(models),

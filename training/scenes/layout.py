@@ -12,7 +12,7 @@ from spacesgg_ros.graph.types import Intrinsics
 from .assets import Model
 from .physics import settle, upright
 from .renderer import Camera, Drawable
-from .scene import FLOOR, WALL, Scene, paint, surface_textures
+from .scene import FLOOR, WALL, Scene, paint, pick_model, surface_textures
 
 MAX_OBJECT_M = 0.41
 _CLUTTER_SHARE = 0.15
@@ -71,7 +71,7 @@ class SceneSampler:
 
     def sample(self, rng: np.random.Generator) -> Scene:
         """One settled scene with 2 to 9 objects."""
-        table = self._tables[rng.integers(len(self._tables))]
+        table = pick_model(rng, self._tables)
         top_z = float(table.size[2])
         half = (float(table.size[0]) / 2, float(table.size[1]) / 2)
         reach = tuple(min(h - 0.08, limit) for h, limit in zip(half, _REACH_M, strict=True))
@@ -128,8 +128,7 @@ class SceneSampler:
                 labels[1] = str(rng.choice(self._fillings))
         chosen = []
         for label in labels:
-            candidates = self._by_label[label]
-            model = candidates[rng.integers(len(candidates))]
+            model = pick_model(rng, self._by_label[label])
             chosen.append((model, float(rng.uniform(0.88, 1.14))))
         return chosen
 

@@ -17,7 +17,7 @@ from .assets import Model
 from .footprints import Rectangle, corners_of, footprint, is_level_below, rectangles_meet
 from .layout import MAX_OBJECT_M
 from .renderer import Camera, Drawable
-from .scene import FLOOR, PANEL, WALL, Scene, model_pose, paint, surface_textures
+from .scene import FLOOR, PANEL, WALL, Scene, model_pose, paint, pick_model, surface_textures
 
 _ANY_ROOM = 0.3
 """Share of pieces drawn from all kinds of rooms, so that nothing is told by its company."""
@@ -179,8 +179,8 @@ class RoomSampler:
         return [label for label in labels if label in self._by_label] or self._small
 
     def _model(self, rng: np.random.Generator, label: str) -> tuple[Model, float]:
-        group = self._by_label[label]
-        return group[rng.integers(len(group))], float(rng.uniform(0.92, 1.1))
+        model = pick_model(rng, self._by_label[label])
+        return model, float(rng.uniform(0.92, 1.1))
 
     def _stood(self, room: _Room, index: int | None, scale: float) -> None:
         """Note what can be under a table."""

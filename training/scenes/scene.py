@@ -53,6 +53,14 @@ def model_pose(
     return pose
 
 
+def pick_model(rng: np.random.Generator, group: list[Model]) -> Model:
+    """One of a class's models; where there are variants, one of those every second time."""
+    catalogue = [m for m in group if not m.variant]
+    if len(catalogue) < len(group) and (not catalogue or rng.random() < 0.5):
+        catalogue = [m for m in group if m.variant]
+    return catalogue[rng.integers(len(catalogue))]
+
+
 def paint(
     rng: np.random.Generator,
     model: Model,
