@@ -1,8 +1,9 @@
 """What each part of the instruction mix is worth: four short trainings at equal compute.
 
-``python -m spacesgg_ros.bench.ablation --steps 600`` trains from the same tower with random
-projector and decoder, the same batches a step and the same number of steps in all, and measures
-each model on the same ``val`` frames:
+``python -m spacesgg_ros.bench.ablation --steps 600`` trains from the same model, one that recipe
+``embedded/look`` left, with the same batches a step and the same number of steps in all, and
+measures each model on the same ``val`` frames, its text alone: what the tower adds to a graph
+(:func:`~spacesgg_ros.vlm.proposals.ground_graph`) is the same for all.
 
 - *desc*: stage 1, then layered descriptions;
 - *desc+qa*: spatial questions join; *desc+qa+conv*: view-change conversations join;
@@ -17,13 +18,16 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from spacesgg_ros.bench.result import BenchError, describe_machine
 from spacesgg_ros.bench.training_set import merge_weights
 from spacesgg_ros.extras import require
+from spacesgg_ros.graph import parse_graph
 from spacesgg_ros.training.defaults import DATA_DIR
 
 MEASURED_TASKS = {"graph": 0.5, "vsd-classify": 0.1}
@@ -43,10 +47,11 @@ class AblationConfig:
     """What to train on and how long.
 
     Attributes:
-        start: a folder as the tower's training leaves it. rows: instruction rows of every task.
+        start: a folder as recipe ``embedded/look`` leaves it. rows: instruction rows of every task.
         val: folder with rendered ``val`` shards; the first ``frames`` of them are measured.
         align_steps, steps: of stage 1 and stage 2.
         run: folder of the runs.
+        overrides: of the recipes, ``KEY=VALUE``.
     """
 
     start: Path
@@ -57,6 +62,7 @@ class AblationConfig:
     frames: int = 200
     questions_a_frame: int = 4
     run: Path = Path("runs/ablation")
+    overrides: tuple[str, ...] = ()
 
 
 def task_weights(added: tuple[str, ...]) -> dict[str, float]:
@@ -73,14 +79,14 @@ def run_ablation(config: AblationConfig) -> Iterator[tuple[str, dict[str, Any]]]
     shards = sorted(config.val.glob("val-*.tar"))
     if not shards:
         raise BenchError(f"no val frames in {config.val}: run `spacesgg scenes render val 300`")
-    aligned = _train(config, "stage1", _STAGES[0], {}, config.start, config.align_steps, fresh=True)
+    aligned = _train(config, "stage1", _STAGES[0], {}, config.start, config.align_steps)
     for name, added in MIXES.items():
         weights = task_weights(added)
         trained = _train(config, name, _STAGES[1], weights, aligned, config.steps)
         yield name, _measure(config, trained, shards)
     weights = task_weights(MIXES["desc+qa+conv"])
     steps = config.align_steps + config.steps
-    trained = _train(config, NO_STAGE_1, _STAGES[1], weights, config.start, steps, fresh=True)
+    trained = _train(config, NO_STAGE_1, _STAGES[1], weights, config.start, steps)
     yield NO_STAGE_1, _measure(config, trained, shards)
 
 
@@ -91,21 +97,34 @@ def _train(
     weights: dict[str, float],
     model: Path,
     steps: int,
-    fresh: bool = False,
 ) -> Path:
     """The folder of the trained model; a finished run is not trained again."""
     recipes = require("spacesgg_ros.training.engine.recipe", "train")
     engine = require("spacesgg_ros.training.engine.run", "train")
-    settings = recipes.read_settings(recipes.find_recipe(recipe))
+    settings = recipes.read_settings(recipes.find_recipe(recipe), config.overrides)
     settings["model"] = str(model)
     mix = weights or merge_weights(settings)
     settings["data"] = [{"rows": str(config.rows), "weights": mix}]
     settings["max_steps"] = steps
-    if fresh:
-        settings["fresh"] = ["projector", "language_model"]
+    settings.pop("fresh", None)
     place = config.run / name.replace(" ", "-").replace("+", "-")
     trained: Path = engine.train_recipe(recipes.make_recipe(settings, recipe), place)
     return trained
+
+
+class TextAlone:
+    """A model whose graphs are what it writes, without what its tower adds."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def write_graph(self, rgb: np.ndarray, **options: Any) -> Any:
+        """As the model's, but ``graph`` is ``text``, parsed."""
+        written = self._model.write_graph(rgb, **options)
+        return replace(written, graph=parse_graph(written.text))
 
 
 def _measure(config: AblationConfig, model: Path, shards: list[Path]) -> dict[str, Any]:
@@ -118,7 +137,7 @@ def _measure(config: AblationConfig, model: Path, shards: list[Path]) -> dict[st
         export.export_model(str(model), ["fp32"])
     loaded = vlm.SceneGraphModel.load(model, precision="fp32")
     running = evaluation.Evaluation(
-        loaded,
+        TextAlone(loaded),
         "val",
         tasks=[evaluation.GRAPHS, evaluation.VSD_CLASSIFY],
         questions_a_frame=config.questions_a_frame,
@@ -155,7 +174,7 @@ def write_table(variants: Mapping[str, Mapping[str, Any]]) -> str:
 def main() -> None:
     """Run it and keep the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--start", type=Path, default=Path("runs/embedded/tower/model"))
+    parser.add_argument("--start", type=Path, default=Path("runs/embedded/look/model"))
     parser.add_argument("--rows", type=Path, default=Path("data/embedded/train.jsonl"))
     parser.add_argument("--val", type=Path, default=DATA_DIR)
     parser.add_argument("--steps", type=int, default=600, help="of stage 2")
@@ -163,6 +182,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=200, help="of val, measured")
     parser.add_argument("--run", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--threads", type=int, default=0, help="0: torch decides")
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of the recipes")
     parser.add_argument("--out", type=Path, default=_RESULT)
     given = parser.parse_args()
     if given.threads:
@@ -175,6 +195,7 @@ def main() -> None:
         given.steps,
         given.frames,
         run=given.run,
+        overrides=tuple(given.set),
     )
     variants: dict[str, Any] = {}
     for name, numbers in run_ablation(config):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("cv2")
@@ -137,7 +139,7 @@ def test_every_variant_of_the_ablation_takes_as_many_steps(monkeypatch, tmp_path
     (tmp_path / "val-00000.tar").touch()
     steps: dict[str, int] = {}
 
-    def train(config, name, recipe, weights, model, count, fresh=False) -> Path:
+    def train(config, name, recipe, weights, model, count) -> Path:
         steps[name] = count + steps.get(model.name, 0)
         return Path(name)
 
@@ -147,6 +149,24 @@ def test_every_variant_of_the_ablation_takes_as_many_steps(monkeypatch, tmp_path
     names = [name for name, _ in ablation.run_ablation(config)]
     assert names == ["desc", "desc+qa", "desc+qa+conv", "no stage 1"]
     assert {steps[name] for name in names} == {900}
+
+
+def test_the_ablation_measures_what_the_text_says() -> None:
+    @dataclass(frozen=True)
+    class Written:
+        text: str
+        graph: str
+
+    class Model:
+        model_id = "m"
+
+        def write_graph(self, rgb, limits) -> Written:
+            return Written("<ref>mug</ref><box>[[1, 2, 3, 4]]</box>", "what the tower adds")
+
+    model = ablation.TextAlone(Model())
+    assert model.model_id == "m"
+    graph = model.write_graph(np.zeros((2, 2, 3)), limits=None).graph
+    assert [o.label for o in graph.objects] == ["mug"]
 
 
 def test_the_ablation_needs_val_frames(tmp_path: Path) -> None:
