@@ -106,7 +106,6 @@ def _train(
     mix = weights or merge_weights(settings)
     settings["data"] = [{"rows": str(config.rows), "weights": mix}]
     settings["max_steps"] = steps
-    settings.pop("fresh", None)
     place = config.run / name.replace(" ", "-").replace("+", "-")
     trained: Path = engine.train_recipe(recipes.make_recipe(settings, recipe), place)
     return trained

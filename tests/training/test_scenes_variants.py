@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from spacesgg_ros.training.scenes.assets import Material, Model
 from spacesgg_ros.training.scenes.label_map import read_label_map
+from spacesgg_ros.training.scenes.lineup import write_lineup
 from spacesgg_ros.training.scenes.made_up import MAKERS, shapes
 from spacesgg_ros.training.scenes.scene import pick_model
 from spacesgg_ros.training.scenes.variants import MADE_UP, STRETCHED, stretch, vary
@@ -168,3 +171,21 @@ def test_without_variants_models_are_drawn_as_ever_and_with_them_every_second_is
     both = [*group, *vary(group[:1])]
     share = np.mean([pick_model(rng, both).variant for _ in range(2000)])
     assert 0.45 < share < 0.55
+
+
+def test_a_lineup_has_a_row_a_class_and_says_which_class_has_no_model(
+    box_model: Callable[..., Model], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="no models of spoon"):
+        write_lineup([box_model("mug", (0.1, 0.1, 0.1))], ["mug", "spoon"], tmp_path / "x.jpg")
+    pytest.importorskip("moderngl")
+    mug, tray = box_model("mug", (0.1, 0.1, 0.1)), box_model("tray", (0.4, 0.3, 0.02))
+    write_lineup([mug, tray, *vary([mug])], ["mug", "tray"], tmp_path / "x.jpg")
+    picture = cv2.imread(str(tmp_path / "x.jpg"))
+    height, width = picture.shape[0] // 2, picture.shape[1] // 12
+    shown = [
+        [picture[r * height : (r + 1) * height, c * width : (c + 1) * width].max() > 60
+         for c in range(12)]
+        for r in range(2)
+    ]  # fmt: skip
+    assert shown == [[True] * 11 + [False], [True] + [False] * 11]
