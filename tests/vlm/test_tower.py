@@ -10,14 +10,9 @@ pytest.importorskip("transformers")
 import torch
 
 from spacesgg_ros.graph.types import TextGraph, TextObject
+from spacesgg_ros.vlm.backbone import Backbone, _SameConv2d
 from spacesgg_ros.vlm.proposals import read_proposals, snap_boxes
-from spacesgg_ros.vlm.tower import (
-    Backbone,
-    DenseDetections,
-    SpaceSGGTower,
-    SpaceSGGTowerConfig,
-    _SameConv2d,
-)
+from spacesgg_ros.vlm.tower import DenseDetections, SpaceSGGTower, SpaceSGGTowerConfig
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +39,8 @@ def test_tokens_are_the_peaks_near_to_far_with_their_box_and_slot(tower: SpaceSG
     sides = torch.ones(1, 4, cells, cells)
     distance = torch.full((1, 1, cells, cells), 0.5)
     distance[0, 0, 2, 5], distance[0, 0, 6, 1] = 0.25, 0.125
-    tokens = tower.tokens(DenseDetections(torch.zeros(1, 8, cells, cells), logits, sides, distance))
+    maps = DenseDetections(torch.zeros(1, 8, cells, cells), logits, sides, distance)
+    tokens = tower.tokens(tower.peaks(maps))
     assert tokens.shape == (1, tower.config.num_tokens, tower.config.hidden_size)
     scores = tokens[0, :, 16:19] / 4
     box_and_distance = tokens[0, :, 19:24]
@@ -130,5 +126,6 @@ def test_a_repeated_box_has_no_slot(tower: SpaceSGGTower) -> None:
     sides[0, :, 2, 2] = torch.tensor([2.0, 2, 3, 2])  # cells 0.5 to 5.5
     sides[0, :, 2, 4] = torch.tensor([4.0, 2, 1, 2])  # the same box seen from its right
     distance = torch.zeros(1, 1, cells, cells)
-    tokens = tower.tokens(DenseDetections(torch.zeros(1, 8, cells, cells), logits, sides, distance))
+    maps = DenseDetections(torch.zeros(1, 8, cells, cells), logits, sides, distance)
+    tokens = tower.tokens(tower.peaks(maps))
     assert tokens[0, :, -20:].sum() == 2

@@ -22,7 +22,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spacesgg_ros.vlm.tower import InvertedResidual, SpaceSGGTower
+from spacesgg_ros.vlm.backbone import InvertedResidual
+from spacesgg_ros.vlm.tower import SpaceSGGTower
 
 _SOURCE = Path(__file__).with_name("depthwise.cpp")
 _KERNELS = (3, 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 
 from spacesgg_ros.training.scenes.dataset import read_shards
-from spacesgg_ros.vlm.tower import STRIDE, Backbone
+from spacesgg_ros.vlm.backbone import Backbone
+from spacesgg_ros.vlm.tower import STRIDE
 
 IMAGE_MEAN = 127 / 255
 IMAGE_STD = 128 / 255
@@ -119,21 +120,16 @@ class FrozenStages(nn.Module):
         return x
 
 
-def cache_features(
-    backbone: Backbone, shards: list[Path], out_dir: Path, side: int
-) -> Iterator[Path]:
-    """Write the frozen map of each shard's frames as ``NAME.c3.npy`` (float16), one by one.
+def open_frozen_stages(
+    backbone: Backbone, onnx_file: Path, side: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from ``(B, 3, side, side)`` pixels to the frozen stride-8 map.
 
-    Only the window with the picture is kept. Runs on ONNX Runtime, which is several times
-    faster here than eager torch on a CPU. Shards already done are skipped.
-
-    Raises:
-        ValueError: frames of one shard differ in size.
+    It runs on ONNX Runtime (``onnx_file`` is written), which is several times faster here than
+    eager torch on a CPU.
     """
     import onnxruntime as ort
 
-    out_dir.mkdir(parents=True, exist_ok=True)
-    onnx_file = out_dir / "frozen_stages.onnx"
     torch.onnx.export(
         FrozenStages(backbone).eval(),
         (torch.zeros(2, 3, side, side),),
@@ -147,6 +143,26 @@ def cache_features(
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = ort.InferenceSession(str(onnx_file), options, providers=["CPUExecutionProvider"])
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        c3: np.ndarray = session.run(None, {"pixel_values": np.ascontiguousarray(pixels)})[0]
+        return c3
+
+    return run
+
+
+def cache_features(
+    backbone: Backbone, shards: list[Path], out_dir: Path, side: int
+) -> Iterator[Path]:
+    """Write the frozen map of each shard's frames as ``NAME.c3.npy`` (float16), one by one.
+
+    Only the window with the picture is kept. Shards already done are skipped.
+
+    Raises:
+        ValueError: frames of one shard differ in size.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    run_frozen = open_frozen_stages(backbone, out_dir / "frozen_stages.onnx", side)
     for shard in shards:
         done = out_dir / f"{shard.stem}.json"
         if not done.exists():
@@ -158,8 +174,7 @@ def cache_features(
             maps = []
             for start in range(0, len(frames), 10):
                 pixels = [square_pixels(p["jpg"], side) for _, p in frames[start : start + 10]]
-                (c3,) = session.run(None, {"pixel_values": np.stack(pixels)})
-                maps.append(c3[:, :, rows, columns].astype(np.float16))
+                maps.append(run_frozen(np.stack(pixels))[:, :, rows, columns].astype(np.float16))
             np.save(out_dir / f"{shard.stem}.c3.npy", np.concatenate(maps))
             done.write_text(json.dumps([r for r, _ in frames]))
         yield shard

