@@ -9,6 +9,8 @@ in R-CNN, arXiv 1311.2524).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -22,9 +24,6 @@ _LEAST_SIDE = 1 / 28
 _OVERSAMPLED = 2
 """Samples a pixel of the crop, each way: large things are shrunk, and must not alias."""
 _PLACE = 32
-_HEAD_TRUST = 0.5
-"""Weight of the dense head's log scores beside the crop's: the head has seen the whole picture, and
-is too sure of models that it was trained with."""
 _TINY = 1e-4
 
 
@@ -51,6 +50,14 @@ def crop_boxes(pixel_values: torch.Tensor, box: torch.Tensor, size: int) -> torc
     crops = functional.grid_sample(pixel_values, grid, align_corners=False)
     crops = crops.reshape(batch, 3, count, samples, samples).transpose(1, 2).flatten(0, 1)
     return functional.avg_pool2d(crops, _OVERSAMPLED)
+
+
+@dataclass
+class Refined:
+    """Class scores ``(B, n, num_classes)`` and the certainty ``(B, n, 1)`` they sum to."""
+
+    scores: torch.Tensor
+    certainty: torch.Tensor
 
 
 class RegionClassifier(nn.Module):
@@ -90,25 +97,21 @@ class RegionClassifier(nn.Module):
         geometry = torch.cat([size, distance, size + distance], dim=-1)
         return self.classify(torch.cat([pooled, self.place(geometry).relu()], dim=-1))
 
-    def refine(self, scores: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """The dense head's class scores after the second look.
+    def refine(self, scores: torch.Tensor, logits: torch.Tensor) -> Refined:
+        """What the dense head said, after the second look.
 
-        How likely there is an object at all (``certainty``) is shared out among the classes by
-        what the crop and the head say of its name.
+        How likely there is an object at all is a logistic regression of what both say of it, and
+        shared out among the classes by the product of their opinions of its name.
 
         Args:
             scores: ``(B, n, num_classes)`` of the head, 0 to 1.
             logits: of :meth:`forward`.
         """
-        thing = self.certainty_of(scores, logits)
-        heard = logits[..., :-1].log_softmax(-1) + _HEAD_TRUST * (scores + _TINY).log()
-        return thing * heard.softmax(-1)
-
-    def certainty_of(self, scores: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """``(B, n, 1)`` how likely there is an object."""
         head, crop = self.evidence(scores, logits)
         weights = self.certainty
-        return (weights[0] + weights[1] * head + weights[2] * crop).sigmoid()
+        certainty = (weights[0] + weights[1] * head + weights[2] * crop).sigmoid()
+        names = (logits[..., :-1].log_softmax(-1) + (scores + _TINY).log()).softmax(-1)
+        return Refined(certainty * names, certainty)
 
     @staticmethod
     def evidence(scores: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -35,7 +35,7 @@ STRIDE = 8
 
 _FOURIER_BANDS = 8
 _LIKELY = 0.25
-"""Class score from which a peak counts as an object: precision and recall balance there."""
+"""Certainty from which a peak counts as an object."""
 _SAME_OBJECT_IOU = 0.6
 """A peak whose box overlaps a stronger one's by more is another view of the same object."""
 
@@ -132,6 +132,8 @@ class Peaks:
     Attributes:
         features, around: ``(B, N, neck)`` at the peak and averaged around it.
         scores: ``(B, N, classes)``, 0 to 1.
+        certainty: ``(B, N, 1)`` that there is an object: the best score, or what a second look
+            says, by which a thing between two names is certain all the same.
         box: ``(B, N, 4)`` left, top, right, bottom, 0 to 1 of the square.
         log_distance: ``(B, N, 1)``.
     """
@@ -139,6 +141,7 @@ class Peaks:
     features: torch.Tensor
     around: torch.Tensor
     scores: torch.Tensor
+    certainty: torch.Tensor
     box: torch.Tensor
     log_distance: torch.Tensor
 
@@ -217,15 +220,19 @@ class SpaceSGGTower(PreTrainedModel):
         count = min(self.config.num_regions, self.config.num_objects)
         if not count:
             return peaks
-        chosen = peaks.scores.amax(-1).topk(count, dim=1).indices[..., None]
+        chosen = peaks.certainty.topk(count, dim=1).indices
 
         def take(x: torch.Tensor) -> torch.Tensor:
             return x.gather(1, chosen.expand(-1, -1, x.shape[-1]))
 
         scores, box, log_distance = (take(x) for x in (peaks.scores, peaks.box, peaks.log_distance))
-        refined = self.regions.refine(scores, self.regions(pixel_values, box, log_distance))
-        index = chosen.expand(-1, -1, refined.shape[-1])
-        return replace(peaks, scores=peaks.scores.scatter(1, index, refined))
+        told = self.regions.refine(scores, self.regions(pixel_values, box, log_distance))
+        index = chosen.expand(-1, -1, scores.shape[-1])
+        return replace(
+            peaks,
+            scores=peaks.scores.scatter(1, index, told.scores),
+            certainty=peaks.certainty.scatter(1, chosen, told.certainty),
+        )
 
     def relate(self, objects: torch.Tensor) -> torch.Tensor:
         """Tokens of objects, and after them those of their relations, if the tower tells any."""
@@ -286,10 +293,12 @@ class SpaceSGGTower(PreTrainedModel):
             ],
             dim=1,
         ).clamp(0, 1)
+        scores = gather(maps.class_logits.sigmoid())
         return Peaks(
             features=gather(maps.features),
             around=gather(functional.avg_pool2d(maps.features, 5, 1, 2)),
-            scores=gather(maps.class_logits.sigmoid()),
+            scores=scores,
+            certainty=scores.amax(-1, keepdim=True),
             box=gather(boxes),
             log_distance=gather(maps.log_distance),
         )
@@ -299,8 +308,8 @@ class SpaceSGGTower(PreTrainedModel):
         box = peaks.box
         bands = math.pi * 2.0 ** torch.arange(_FOURIER_BANDS, device=box.device)
         phase = (box[..., None] * bands).flatten(2)
-        best = peaks.scores.amax(-1, keepdim=True)
-        likely = ((best > _LIKELY) & ~_is_repeated(box, best)).float()
+        certain = peaks.certainty
+        likely = ((certain > _LIKELY) & ~_is_repeated(box, certain)).float()
         slots = torch.arange(1, self.config.num_slots + 1, device=box.device)
         slot = (1 - (likely.cumsum(1) - slots).abs()).clamp(min=0) * likely
         return torch.cat(

@@ -55,18 +55,20 @@ def test_every_picture_of_a_batch_has_its_own_crops() -> None:
 def test_a_name_needs_the_head_and_the_crop(classifier: RegionClassifier) -> None:
     scores = torch.tensor([[[0.6, 0.3, 0.001]]])
     sure = torch.tensor([[[0.0, 9.0, 0.0, 0.0]]])
-    assert classifier.refine(scores, sure).argmax() == 1
+    assert classifier.refine(scores, sure).scores.argmax() == 1
     unsure = torch.zeros(1, 1, CLASSES + 1)
-    assert classifier.refine(scores, unsure).argmax() == 0
+    assert classifier.refine(scores, unsure).scores.argmax() == 0
     # The chance of an object is shared out among the names.
-    assert classifier.refine(scores, sure).sum() == pytest.approx(0.6, abs=1e-4)
+    told = classifier.refine(scores, sure)
+    assert told.scores.sum() == pytest.approx(0.6, abs=1e-4)
+    assert float(told.certainty) == pytest.approx(0.6, abs=1e-4)
 
 
 def test_a_crop_of_no_object_lowers_the_scores(classifier: RegionClassifier) -> None:
     classifier.certainty.copy_(torch.tensor([0.0, 1.0, 1.0]))
     scores = torch.tensor([[[0.6, 0.3, 0.001]]])
     nothing = torch.tensor([[[0.0, 0.0, 0.0, 9.0]]])
-    assert classifier.refine(scores, nothing).sum() < 0.01
+    assert float(classifier.refine(scores, nothing).certainty) < 0.01
 
 
 def test_the_likeliest_peaks_are_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:

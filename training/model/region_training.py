@@ -172,16 +172,18 @@ def evaluate_regions(
     classifier: RegionClassifier, regions: Regions, threshold: float = 0.25
 ) -> dict[str, Any]:
     """Before and after the second look: share of found objects that are named right; and recall
-    and precision of names whose score is above ``threshold``, missed objects counted."""
+    (of all objects, missed ones too) and precision of names where an object is more certain than
+    ``threshold``."""
     logits, scores = _logits(classifier, regions)
     labels = torch.from_numpy(regions.labels[regions.is_found].astype(np.int64))
     things = labels < scores.shape[1]
     wanted = int((regions.labels < scores.shape[1]).sum())
     result: dict[str, Any] = {}
-    for when, told in (("before", scores), ("after", classifier.refine(scores, logits))):
-        best, names = told.max(-1)
-        right = names == labels
-        said = best > threshold
+    told = classifier.refine(scores, logits)
+    before, after = (scores, scores.amax(-1)), (told.scores, told.certainty[:, 0])
+    for when, (of_names, certainty) in (("before", before), ("after", after)):
+        right = of_names.argmax(-1) == labels
+        said = certainty > threshold
         result[when] = {
             "named": round(float(right[things].float().mean()), 4),
             "recall": round(int((right & said).sum()) / max(1, wanted), 4),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,16 +131,18 @@ def open_frozen_stages(
     """
     import onnxruntime as ort
 
-    torch.onnx.export(
-        FrozenStages(backbone).eval(),
-        (torch.zeros(2, 3, side, side),),
-        str(onnx_file),
-        input_names=["pixel_values"],
-        output_names=["c3"],
-        dynamic_axes={n: {0: "batch"} for n in ("pixel_values", "c3")},
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's about its own internals
+        torch.onnx.export(
+            FrozenStages(backbone).eval(),
+            (torch.zeros(2, 3, side, side),),
+            str(onnx_file),
+            input_names=["pixel_values"],
+            output_names=["c3"],
+            dynamic_axes={n: {0: "batch"} for n in ("pixel_values", "c3")},
+            opset_version=17,
+            dynamo=False,
+        )
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = ort.InferenceSession(str(onnx_file), options, providers=["CPUExecutionProvider"])
