@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from spacesgg_ros.training.scenes.assets import Material, Model
 from spacesgg_ros.training.scenes.label_map import read_label_map
+from spacesgg_ros.training.scenes.layout import SceneSampler
 from spacesgg_ros.training.scenes.lineup import write_lineup
 from spacesgg_ros.training.scenes.made_up import MAKERS, shapes
 from spacesgg_ros.training.scenes.scene import pick_model
@@ -189,3 +190,20 @@ def test_a_lineup_has_a_row_a_class_and_says_which_class_has_no_model(
         for r in range(2)
     ]  # fmt: skip
     assert shown == [[True] * 11 + [False], [True] + [False] * 11]
+
+
+def test_classes_of_many_models_are_drawn_more_often_where_there_are_variants(
+    box_model: Callable[..., Model],
+) -> None:
+    mug, toaster = box_model("mug", (0.08, 0.12, 0.11)), box_model("toaster", (0.27, 0.16, 0.17))
+    table = box_model("table", (1.2, 0.8, 0.7), role="support")
+
+    def share_of_mugs(models: list[Model]) -> float:
+        sampler = SceneSampler([table, *models])
+        rng = np.random.default_rng(0)
+        return float(np.mean([sampler.draw_labels(rng, 1) == ["mug"] for _ in range(2000)]))
+
+    assert share_of_mugs([mug, toaster]) == pytest.approx(0.5, abs=0.05)
+    roots = np.sqrt([1 + MADE_UP + STRETCHED, 1 + STRETCHED])
+    many = share_of_mugs([mug, toaster, *vary([mug, toaster])])
+    assert many == pytest.approx(roots[0] / roots.sum(), abs=0.05)

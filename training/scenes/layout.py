@@ -57,6 +57,7 @@ class SceneSampler:
             if model.role == "object" and model.size.max() < MAX_OBJECT_M:
                 self._by_label.setdefault(model.label, []).append(model)
         self._labels = sorted(self._by_label)
+        self._chances = _chances([self._by_label[label] for label in self._labels])
         self._holders = self._labels_of(lambda model: bool(model.holds))
         self._containers = self._labels_of(lambda model: model.holds == "container")
         self._fillings = self._labels_of(
@@ -115,10 +116,15 @@ class SceneSampler:
     def _labels_of(self, wanted: Callable[[Model], bool]) -> list[str]:
         return [label for label in self._labels if any(map(wanted, self._by_label[label]))]
 
+    def draw_labels(self, rng: np.random.Generator, count: int) -> list[str]:
+        """``count`` different labels of things to put on the table."""
+        drawn = rng.choice(self._labels, count, replace=False, p=self._chances)
+        return [str(label) for label in drawn]
+
     def _choose(self, rng: np.random.Generator) -> list[tuple[Model, float]]:
         """3 to 9 models with scales, of different labels but for one scene in ten."""
         count = min(int(rng.integers(3, 10)), len(self._labels))
-        labels = [str(v) for v in rng.choice(self._labels, count, replace=False)]
+        labels = self.draw_labels(rng, count)
         if rng.random() < 0.1:
             labels[-1] = labels[0]  # two of a kind
         if rng.random() < 0.65:
@@ -226,6 +232,16 @@ def _clearance(scene: Scene, eye: np.ndarray) -> float:
         ),
         default=np.inf,
     )
+
+
+def _chances(groups: list[list[Model]]) -> np.ndarray | None:
+    """Of each class: all alike (None); where there are variants, by the root of how many models
+    it has, so that each of many is seen."""
+    if not any(model.variant for group in groups for model in group):
+        return None
+    roots = np.sqrt([len(group) for group in groups])
+    chances: np.ndarray = roots / roots.sum()
+    return chances
 
 
 def _free_spot(

@@ -16,7 +16,7 @@ import numpy as np
 from .assets import Material, MeshPart, Model, collision_hulls
 from .made_up import MAKERS
 
-MADE_UP, STRETCHED = 24, 6
+MADE_UP, STRETCHED = 64, 6
 """Of a class with a maker; of every class."""
 _STRETCH, _TAPER = 0.22, 0.25
 _RECOLOURED = 0.6

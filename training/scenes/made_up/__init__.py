@@ -4,7 +4,14 @@ They are as unlike each other as things of a class are in the world, and simple:
 is which shapes a name covers.
 """
 
-from . import furniture, household, seating, tableware
+from . import devices, furniture, household, plants, seating, tableware
 from .shapes import Maker
 
-MAKERS: dict[str, Maker] = tableware.MAKERS | household.MAKERS | seating.MAKERS | furniture.MAKERS
+MAKERS: dict[str, Maker] = (
+    tableware.MAKERS
+    | plants.MAKERS
+    | devices.MAKERS
+    | household.MAKERS
+    | seating.MAKERS
+    | furniture.MAKERS
+)

@@ -9,25 +9,9 @@ import itertools
 
 import numpy as np
 
-from ..assets import Material
-from .shapes import (
-    Maker,
-    Parts,
-    box,
-    ceramic,
-    cloth,
-    colour,
-    dark,
-    ellipsoid,
-    lathe,
-    legs_at,
-    metal,
-    rotation,
-    screen,
-    tube,
-    turned,
-    wood,
-)
+from ..assets import Material, MeshPart
+from .materials import ceramic, cloth, colour, dark, metal, screen, wood
+from .shapes import Maker, Parts, box, ellipsoid, lathe, legs_at, rotation, tube, turned
 
 _BOARD_M = 0.022
 
@@ -76,37 +60,102 @@ def coffee_table(rng: np.random.Generator) -> Parts:
 
 
 def bookcase(rng: np.random.Generator) -> Parts:
-    width, depth, height = rng.uniform(0.6, 1.3), rng.uniform(0.26, 0.4), rng.uniform(1.1, 2.2)
+    width, depth, height = rng.uniform(0.4, 1.6), rng.uniform(0.22, 0.4), rng.uniform(0.9, 2.3)
     material = wood(rng)
-    parts = _carcass(width, depth, height, material)
-    levels = np.linspace(0.05, height - _BOARD_M, round(height / rng.uniform(0.28, 0.42)) + 1)
-    for low, high in itertools.pairwise(levels):
-        parts.append(box((width, depth, _BOARD_M), (0, 0, low), material))
-        x = -width / 2 + 0.03
-        full = width / 2 - rng.uniform(0.03, 0.5) * (rng.random() < 0.5) * width
-        while x < full - 0.05:
-            thick, tall = rng.uniform(0.025, 0.09), (high - low) * rng.uniform(0.55, 0.88)
-            spot = (x + thick / 2, -depth * 0.1, low + tall / 2 + 0.01)
-            parts.append(box((thick * 0.94, depth * 0.6, tall), spot, cloth(rng)))
-            x += thick
+    parts, low = _carcass(width, depth, height, material), 0.05
+    if rng.random() < 0.3:  # doors or drawers below
+        low = height * rng.uniform(0.2, 0.4)
+        rows = 1 if rng.random() < 0.6 else 2
+        parts += _fronts(rng, width, depth, low, max(1, round(width / 0.45)), rows, material)
+    columns = max(1, round(width / rng.uniform(0.45, 1.0)))
+    for x in np.linspace(-width / 2, width / 2, columns + 1)[1:-1]:
+        parts.append(box((_BOARD_M, depth, height - low), (x, 0, (height + low) / 2), material))
+    fill = rng.choice([0.9, 0.6, 0.25])
+    rows = max(2, round((height - low) / rng.uniform(0.26, 0.42)))
+    levels = np.linspace(low, height - _BOARD_M, rows + 1)
+    for bottom, top in itertools.pairwise(levels):
+        parts.append(box((width, depth, _BOARD_M), (0, 0, bottom), material))
+        for column in range(columns):
+            if rng.random() < fill:
+                left = -width / 2 + column * width / columns + 0.02
+                right = left + width / columns - 0.04
+                parts += _books(rng, left, right, depth, bottom + 0.01, top - bottom)
+    return parts
+
+
+def _books(
+    rng: np.random.Generator, left: float, right: float, depth: float, z: float, room: float
+) -> Parts:
+    """A row of books on a board, or a pile, or something else that people keep there."""
+    kind = rng.random()
+    if kind < 0.12:  # a pile
+        parts, across = list[MeshPart](), min(0.24, 0.8 * (right - left))
+        x = rng.uniform(left + across / 2, right - across / 2)
+        for _ in range(int(rng.integers(2, 6))):
+            thick = rng.uniform(0.02, 0.045)
+            parts.append(
+                box((across, depth * 0.6, thick * 0.95), (x, 0, z + thick / 2), cloth(rng))
+            )
+            z += thick
+        return parts
+    if kind < 0.22:
+        radius = min(0.3 * room, 0.35 * depth, 0.4 * (right - left))
+        outline = [(0, z), (radius * 0.6, z), (radius, z + radius), (radius * 0.4, z + 2 * radius)]
+        return [lathe(outline, ceramic(rng), ((left + right) / 2, 0, 0))]
+    x, parts, bindings = left, [], [cloth(rng) for _ in range(int(rng.integers(2, 9)))]
+    full = right - rng.uniform(0.0, 0.5) * (rng.random() < 0.5) * (right - left)
+    tallest = rng.uniform(0.55, 0.9)
+    while x < full - 0.05:
+        thick, tall = rng.uniform(0.02, 0.06), room * tallest * rng.uniform(0.8, 1.0)
+        spot = (x + thick / 2, -depth * 0.1, z + tall / 2)
+        binding = bindings[rng.integers(len(bindings))]
+        parts.append(box((thick * 0.94, depth * 0.6, tall), spot, binding))
+        x += thick
     return parts
 
 
 def shelves(rng: np.random.Generator) -> Parts:
-    width, depth, height = rng.uniform(0.5, 1.2), rng.uniform(0.25, 0.45), rng.uniform(0.7, 2.0)
+    width, depth, height = rng.uniform(0.5, 1.4), rng.uniform(0.22, 0.5), rng.uniform(0.6, 2.0)
     boards = wood(rng)
+    kind = rng.choice(["posts", "sides", "cubes", "ladder"], p=[0.4, 0.25, 0.2, 0.15])
     frame = boards if rng.random() < 0.4 else metal(rng)
     x, y = width / 2 - 0.015, depth / 2 - 0.015
-    if rng.random() < 0.35:
-        parts = [box((0.02, depth, height), (s * x, 0, height / 2), frame) for s in (-1, 1)]
-    else:
+    if kind == "sides":
+        parts = [box((0.02, depth, height), (s * x, 0, height / 2), boards) for s in (-1, 1)]
+        if rng.random() < 0.4:
+            parts.append(box((width, 0.01, height), (0, y, height / 2), boards))
+    elif kind == "posts":
         parts = legs_at([(x, -y), (-x, -y), (x, y), (-x, y)], height, 0.014, frame)
-    for z in np.linspace(rng.uniform(0.03, 0.2), height - 0.01, int(rng.integers(3, 6))):
-        parts.append(box((width, depth, 0.02), (0, 0, z), boards))
-        if rng.random() < 0.25:
-            size = rng.uniform(0.1, 0.22, 3)
-            at = rng.uniform(-0.25, 0.25) * width
-            parts.append(box(size, (at, 0, z + size[2] / 2), cloth(rng)))
+        if rng.random() < 0.35:  # braced
+            for line in (
+                [(-x, y, 0.1), (x, y, height - 0.1)],
+                [(x, y, 0.1), (-x, y, height - 0.1)],
+            ):
+                parts.append(tube(line, 0.006, frame, 5))
+    elif kind == "ladder":
+        parts = []
+        for sign in (-1, 1):
+            parts.append(tube([(sign * x, -y, 0), (sign * x, y, height)], 0.016, frame))
+            parts.append(tube([(sign * x, y, 0), (sign * x, y, height)], 0.016, frame))
+    else:
+        columns = max(2, round(width / 0.38))
+        parts = _carcass(width, depth, height, boards)
+        for at in np.linspace(-width / 2, width / 2, columns + 1)[1:-1]:
+            parts.append(box((_BOARD_M, depth, height), (at, 0, height / 2), boards))
+    levels = np.linspace(rng.uniform(0.03, 0.2), height - 0.01, int(rng.integers(3, 6)))
+    step, keeps = float(levels[1] - levels[0]), rng.choice([0.1, 0.5, 0.9])
+    for z in levels:
+        deep = depth * (1 - 0.6 * z / height) if kind == "ladder" else depth
+        parts.append(box((width, deep, 0.02), (0, (depth - deep) / 2, z), boards))
+        if z > height - 0.1 and kind != "posts":
+            continue
+        at = -width / 2 + 0.03
+        while at < width / 2 - 0.15:
+            across, tall = rng.uniform(0.08, 0.3), rng.uniform(0.3, 0.8) * min(step, 0.4)
+            if rng.random() < keeps and at + across < width / 2:
+                size, spot = (across, deep * 0.6, tall), (at + across / 2, (depth - deep) / 2, z)
+                parts.append(box(size, np.add(spot, (0, 0, tall / 2)), cloth(rng)))
+            at += across + rng.uniform(0.01, 0.1)
     return parts
 
 

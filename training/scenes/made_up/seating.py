@@ -8,26 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..assets import Material
-from .shapes import (
-    Maker,
-    Parts,
-    box,
-    cloth,
-    dark,
-    ellipsoid,
-    lathe,
-    legs_at,
-    metal,
-    rotation,
-    tube,
-    turned,
-    wood,
-)
+from .materials import cloth, dark, metal, wood
+from .shapes import Maker, Parts, box, ellipsoid, lathe, legs_at, rotation, tube, turned
 
 
 def stool(rng: np.random.Generator) -> Parts:
     height, half = rng.uniform(0.42, 0.82), rng.uniform(0.15, 0.2)
     seat = cloth(rng) if rng.random() < 0.4 else wood(rng)
+    if rng.random() < 0.12:
+        return _drum_stool(rng, height, half)
     thick = rng.uniform(0.02, 0.08)
     if rng.random() < 0.7:
         outline = [
@@ -60,6 +49,15 @@ def stool(rng: np.random.Generator) -> Parts:
         circle = np.c_[np.cos(angle), np.sin(angle), np.zeros(17)] * half * 0.9 + (0, 0, ring)
         parts.append(tube(list(circle), 0.009, frame))
     return parts
+
+
+def _drum_stool(rng: np.random.Generator, height: float, half: float) -> Parts:
+    """Closed down to the floor: upholstered, turned, or a tree's trunk."""
+    material = cloth(rng) if rng.random() < 0.6 else wood(rng)
+    waist = half * rng.uniform(0.6, 1.05)
+    height = min(height, 0.5)
+    outline = [(0, 0), (half * 0.95, 0), (waist, height * 0.5), (half, height * 0.95), (0, height)]
+    return [lathe(outline, material)]
 
 
 def chair(rng: np.random.Generator) -> Parts:
@@ -96,14 +94,20 @@ def office_chair(rng: np.random.Generator) -> Parts:
     seat_z, width = rng.uniform(0.43, 0.52), rng.uniform(0.42, 0.52)
     frame = dark(rng) if rng.random() < 0.7 else metal(rng)
     pad = dark(rng) if rng.random() < 0.4 else cloth(rng)
-    parts = [tube([(0, 0, 0.08), (0, 0, seat_z)], 0.03, frame)]
+    parts, reach = [tube([(0, 0, 0.08), (0, 0, seat_z)], 0.03, frame)], rng.uniform(0.24, 0.34)
     for k in range(5):
-        out = np.array([np.cos(k * 2 * np.pi / 5), np.sin(k * 2 * np.pi / 5), 0]) * 0.3
+        out = np.array([np.cos(k * 2 * np.pi / 5), np.sin(k * 2 * np.pi / 5), 0]) * reach
         parts.append(tube([np.array([0, 0, 0.12]), out + (0, 0, 0.07)], 0.02, frame))
         parts.append(ellipsoid((0.03, 0.03, 0.03), out + (0, 0, 0.03), dark(rng), rings=4))
-    parts.append(box((width, width, 0.07), (0, 0, seat_z), pad))
-    high = rng.uniform(0.35, 0.68)
-    back = box((width * rng.uniform(0.8, 1.0), 0.06, high), (0, 0, seat_z + 0.12 + high / 2), pad)
+    if rng.random() < 0.5:
+        parts.append(box((width, width, 0.07), (0, 0, seat_z), pad))
+    else:  # round corners
+        parts.append(ellipsoid((width * 0.55, width * 0.55, 0.06), (0, 0, seat_z), pad))
+    high, low = rng.uniform(0.28, 0.7), rng.uniform(0.05, 0.2)
+    size, spot = (width * rng.uniform(0.7, 1.0), 0.06, high), (0, 0, seat_z + low + high / 2)
+    back = box(size, spot, pad)
+    if rng.random() < 0.45:
+        back = ellipsoid((size[0] / 2, 0.05, high / 2), spot, pad)
     back.vertices[:, 1] += width / 2
     post = tube([(0, width / 2 - 0.06, seat_z), (0, width / 2 + 0.03, seat_z + 0.3)], 0.02, frame)
     lean = rotation(0, -rng.uniform(0.0, 0.25))
@@ -114,7 +118,66 @@ def office_chair(rng: np.random.Generator) -> Parts:
 
 
 def armchair(rng: np.random.Generator) -> Parts:
+    kind = rng.random()
+    if kind < 0.2:
+        return _tub_chair(rng)
+    if kind < 0.45:
+        return _lounge_chair(rng)
     return _upholstered(rng, rng.uniform(0.68, 1.0), 1)
+
+
+def _tub_chair(rng: np.random.Generator) -> Parts:
+    """Back and arms in one round shell, around a cushion."""
+    radius, seat_z = rng.uniform(0.34, 0.42), rng.uniform(0.36, 0.45)
+    top, thick = rng.uniform(0.62, 0.85), rng.uniform(0.07, 0.13)
+    body, feet = cloth(rng), rng.uniform(0.02, 0.14)
+    cushion = body if rng.random() < 0.6 else cloth(rng)
+    rise, arm = top - feet, rng.uniform(0.55, 0.8)
+    shell = lathe(
+        [
+            (radius, feet),
+            (radius, feet + rise),
+            (radius - thick, feet + rise),
+            (radius - thick, feet),
+        ],
+        body,
+    )
+    # the arms are lower than the back, and the front is open
+    ahead = np.clip(-shell.vertices[:, 1] / radius + 0.2, 0, 1)
+    high = shell.vertices[:, 2] > seat_z
+    low = np.where(shell.vertices[:, 1] < -0.72 * radius, seat_z / top, 1 - (1 - arm) * ahead)
+    shell.vertices[high, 2] *= low[high]
+    under, inner = seat_z - 0.12, radius - thick
+    parts = [
+        shell,
+        lathe([(0, feet), (radius * 0.97, feet), (radius * 0.97, under), (0, under)], body),
+        lathe([(0, under), (inner, under), (inner, seat_z), (0, seat_z)], cushion),
+    ]
+    x = radius * 0.65
+    return parts + legs_at([(x, -x), (-x, -x), (x, x), (-x, x)], feet, 0.02, wood(rng))
+
+
+def _lounge_chair(rng: np.random.Generator) -> Parts:
+    """Cushions in an open frame of wood or metal, with arms."""
+    width, depth = rng.uniform(0.58, 0.78), rng.uniform(0.6, 0.8)
+    seat_z, top = rng.uniform(0.34, 0.43), rng.uniform(0.72, 1.05)
+    frame = wood(rng) if rng.random() < 0.7 else metal(rng)
+    pad, thick = cloth(rng), rng.uniform(0.07, 0.15)
+    lean = rotation(0, -rng.uniform(0.15, 0.4))
+    rise, hinge = top - seat_z, (0, depth / 2 - thick, seat_z)
+    back = box((width * 0.9, thick, rise), (0, depth / 2 - thick / 2, seat_z + rise / 2), pad)
+    parts = [
+        box((width * 0.9, depth * 0.95, thick), (0, 0, seat_z - thick / 2), pad),
+        turned(back, lean, hinge),
+    ]
+    arm_z = seat_z + rng.uniform(0.15, 0.25)
+    for sign in (-1, 1):
+        x = sign * width / 2
+        for y in (-depth * 0.45, depth * 0.4):
+            parts.append(tube([(x, y * rng.uniform(0.95, 1.1), 0), (x, y, arm_z)], 0.02, frame))
+        parts.append(box((0.06, depth, 0.025), (x, 0, arm_z), frame))
+        parts.append(box((0.03, depth * 0.9, 0.04), (x, 0, seat_z - thick), frame))
+    return parts
 
 
 def sofa(rng: np.random.Generator) -> Parts:

@@ -5,7 +5,6 @@ Metres, z up. Each function gives one :class:`MeshPart` with normals and texture
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -39,24 +38,28 @@ def lathe(
     around = np.stack([np.cos(angle), np.sin(angle)], 1)
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(steps, axis=1))])
     along /= max(along[-1], 1e-9)
-    vertices, normals, uv, faces = [], [], [], []
-    for k in range(len(steps)):
-        start = len(vertices) * (segments + 1)
-        for point, normal, v in (
-            (points[k], first[k], along[k]),
-            (points[k + 1], last[k], along[k + 1]),
-        ):
-            vertices.append(np.c_[around * point[0], np.full(segments + 1, point[1])])
-            normals.append(np.c_[around * normal[0], np.full(segments + 1, normal[1])])
-            uv.append(np.c_[angle / np.pi, np.full(segments + 1, v)])
-        low = start + np.arange(segments)
-        high = low + segments + 1
-        faces += [np.c_[low, low + 1, high + 1], np.c_[low, high + 1, high]]
+    # every step has two rings of its own, so that its shading can differ from the next one's
+    ends = np.stack([points[:-1], points[1:]], 1)
+    facing = np.stack([first, last], 1)
+    rings = (len(steps), 2, segments + 1)
+
+    def turn(pairs: np.ndarray) -> np.ndarray:
+        across = pairs[:, :, :1, None] * around
+        up = np.broadcast_to(pairs[:, :, 1:, None], (*rings, 1))
+        return np.concatenate([across, up], -1).reshape(-1, 3)
+
+    u = np.broadcast_to(angle / np.pi, rings)
+    v = np.broadcast_to(np.stack([along[:-1], along[1:]], 1)[..., None], rings)
+    low = np.add.outer(2 * np.arange(len(steps)) * (segments + 1), np.arange(segments))[..., None]
+    high = low + segments + 1
+    # step after step: where they are of glass, the order shows
+    halves = np.concatenate([low, low + 1, high + 1], -1), np.concatenate([low, high + 1, high], -1)
+    faces = np.concatenate(halves, 1).reshape(-1, 3)
     return _part(
-        np.concatenate(vertices) + np.asarray(at, float),
-        np.concatenate(normals),
-        np.concatenate(uv),
-        np.concatenate(faces),
+        turn(ends) + np.asarray(at, float),
+        turn(facing),
+        np.stack([u, v], -1).reshape(-1, 2),
+        faces,
         material,
     )
 
@@ -163,78 +166,6 @@ def legs_at(
 ) -> Parts:
     """Square legs from the floor to ``height``."""
     return [box((2 * radius, 2 * radius, height), (x, y, height / 2), material) for x, y in spots]
-
-
-# --- what things are made of -------------------------------------------------------------------
-
-
-def colour(rng: np.random.Generator) -> tuple[float, float, float]:
-    """White, grey, black, pastel or strong, sRGB 0..1."""
-    kind = rng.random()
-    if kind < 0.3:
-        return _hsv(rng.random(), rng.uniform(0, 0.12), rng.uniform(0.75, 1.0))
-    if kind < 0.45:
-        return _hsv(rng.random(), rng.uniform(0, 0.15), rng.uniform(0.04, 0.5))
-    return _hsv(rng.random(), rng.uniform(0.25, 0.95), rng.uniform(0.3, 0.95))
-
-
-def ceramic(rng: np.random.Generator) -> Material:
-    """Glazed or lacquered, any colour."""
-    return Material(colour(rng), specular=float(rng.uniform(0.1, 0.7)), shininess=120)
-
-
-def cloth(rng: np.random.Generator) -> Material:
-    """Dull, any colour."""
-    return Material(colour(rng), specular=0.02, shininess=5)
-
-
-def wood(rng: np.random.Generator) -> Material:
-    """Pale to dark wood; one in five painted."""
-    if rng.random() < 0.2:
-        return Material(colour(rng), specular=0.15, shininess=40)
-    tone = _hsv(rng.uniform(0.05, 0.11), rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.85))
-    return Material(tone, specular=0.12, shininess=40)
-
-
-def metal(rng: np.random.Generator) -> Material:
-    """Steel, black or brass."""
-    hue, grey = rng.uniform(0.08, 0.13), rng.random()
-    saturation = 0.5 if grey > 0.85 else 0.03
-    value = rng.uniform(0.05, 0.2) if grey < 0.35 else rng.uniform(0.5, 0.85)
-    return Material(_hsv(hue, saturation, value), specular=0.8, shininess=180)
-
-
-def glass(rng: np.random.Generator, tinted: bool = False) -> Material:
-    """Clear, or of a colour."""
-    tone = _hsv(rng.random(), rng.uniform(0.2, 0.8) if tinted else 0.04, rng.uniform(0.5, 0.95))
-    return Material(tone, specular=0.9, shininess=220, opacity=float(rng.uniform(0.25, 0.5)))
-
-
-def leaf_green(rng: np.random.Generator) -> Material:
-    """The greens of leaves."""
-    tone = _hsv(rng.uniform(0.2, 0.42), rng.uniform(0.4, 0.9), rng.uniform(0.2, 0.65))
-    return Material(tone, specular=0.1, shininess=30)
-
-
-def dark(rng: np.random.Generator) -> Material:
-    """Nearly black: screens, rubber, grilles."""
-    return Material(_hsv(rng.random(), 0.1, rng.uniform(0.02, 0.14)), specular=0.5, shininess=160)
-
-
-def screen(rng: np.random.Generator) -> Material:
-    """A screen: off, or with a coloured picture on it."""
-    if rng.random() < 0.5:
-        return dark(rng)
-    image = np.full((32, 32, 4), 255, np.uint8)
-    image[..., :3] = (np.array(colour(rng)) * 255).astype(np.uint8)
-    for _ in range(int(rng.integers(2, 8))):
-        (top, bottom), (left, right) = (np.sort(rng.integers(0, 33, 2)) for _ in range(2))
-        image[top:bottom, left:right, :3] = (np.array(colour(rng)) * 255).astype(np.uint8)
-    return Material((1.0, 1.0, 1.0), specular=0.4, shininess=160, texture=image)
-
-
-def _hsv(hue: float, saturation: float, value: float) -> tuple[float, float, float]:
-    return colorsys.hsv_to_rgb(float(hue), float(saturation), float(value))
 
 
 def _part(
