@@ -13,7 +13,6 @@ from .shapes import (
     Maker,
     Parts,
     Point,
-    arc,
     box,
     disc,
     ellipsoid,
@@ -143,11 +142,11 @@ def _low_shoes(rng: np.random.Generator, length: float, width: float) -> Parts:
         rise = rotation(0, np.arctan2(heel, length * 0.7))
         shoe = [ellipsoid((width / 2, length / 2, 0.008), (0, 0, 0.008), sole)]
         if sandal:
+            around = np.linspace(0, np.pi, 9)
             for y in (-0.25, -0.1, 0.2):
-                strap = arc((0, length * y, 0.0), (0, 0.02, 0), 0.01)
-                line = [(np.cos(a) * width / 2, length * y, 0.01 + np.sin(a) * 0.045)
-                        for a in np.linspace(0, np.pi, len(strap))]  # fmt: skip
-                shoe.append(tube(line, 0.007, upper, 6))
+                across, up = np.cos(around) * width / 2, 0.01 + np.sin(around) * 0.045
+                strap = np.stack([across, np.full(9, length * y), up], 1)
+                shoe.append(tube(list(strap), 0.007, upper, 6))
         else:
             tip = (width * 0.46, length * toe / 2, 0.034)
             shoe.append(ellipsoid(tip, (0, -length * (0.5 - toe / 2), 0.026), upper))
@@ -156,11 +155,11 @@ def _low_shoes(rng: np.random.Generator, length: float, width: float) -> Parts:
             stretch = (0.5 - open_from) * length / (width * 0.92)
             quarter.vertices[:, 1] = quarter.vertices[:, 1] * stretch
             quarter.vertices[:, 1] += np.float32(length * (open_from + 0.5) / 2)
-            shoe += [quarter, ellipsoid((width * 0.36, length * 0.3, 0.004),
-                                        (0, length * 0.15, 0.02), inside, rings=4)]  # fmt: skip
+            lining = (width * 0.36, length * 0.3, 0.004)
+            shoe += [quarter, ellipsoid(lining, (0, length * 0.15, 0.02), inside, rings=4)]
             if rng.random() < 0.5:
-                strap = (width * 0.8, length * 0.06, 0.012)
-                shoe.append(box(strap, (0, length * (open_from - 0.04), 0.05), sole))
+                seam = (width * 0.8, length * 0.06, 0.012)
+                shoe.append(box(seam, (0, length * (open_from - 0.04), 0.05), sole))
         for part in shoe:
             turned(part, rise, (0, -length * 0.42, 0))
         if heel > 0.012:

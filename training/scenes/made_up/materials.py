@@ -67,40 +67,6 @@ def patterned(rng: np.random.Generator, material: Material) -> Material:
     return _painted(material, np.ones((1, 1)), mask, colour(rng))
 
 
-def _painted(
-    material: Material,
-    shade: np.ndarray,
-    mask: np.ndarray | None = None,
-    other: tuple[float, float, float] = (0, 0, 0),
-) -> Material:
-    """Its colour times ``shade``, ``(h, w)`` or broadcast to it, and ``other`` where masked."""
-    rgb = np.broadcast_to(shade, (_PATTERN_PX, _PATTERN_PX))[..., None] * np.array(material.diffuse)
-    if mask is not None:
-        rgb = np.where(mask[..., None], np.array(other), rgb)
-    image = np.full((_PATTERN_PX, _PATTERN_PX, 4), 255, np.uint8)
-    image[..., :3] = (np.clip(rgb, 0, 1) * 255).astype(np.uint8)
-    return replace(material, diffuse=(1.0, 1.0, 1.0), texture=image)
-
-
-def _noise(rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise of two scales, about -1..1."""
-    total = np.zeros((_PATTERN_PX, _PATTERN_PX))
-    for cells in (4, 16):
-        total += np.kron(rng.uniform(-0.5, 0.5, (cells, cells)), np.ones((64 // cells,) * 2))
-    for axis in (0, 1):
-        total = sum(np.roll(total, k, axis) for k in range(-3, 4)) / 7
-    return 2 * total
-
-
-def _grain(rng: np.random.Generator) -> np.ndarray:
-    """Streaks along one side."""
-    streaks = np.repeat(rng.uniform(-1, 1, (1, _PATTERN_PX)), _PATTERN_PX, 0)
-    bent = np.sin(np.linspace(0, 3, _PATTERN_PX))[:, None] * rng.uniform(0, 6)
-    columns = (np.arange(_PATTERN_PX)[None] + bent).astype(int) % _PATTERN_PX
-    grain = 1 + rng.uniform(0.08, 0.25) * np.take_along_axis(streaks, columns, 1)
-    return grain if rng.random() < 0.5 else grain.T
-
-
 def metal(rng: np.random.Generator) -> Material:
     """Steel, black or brass."""
     hue, grey = rng.uniform(0.08, 0.13), rng.random()
@@ -136,6 +102,43 @@ def screen(rng: np.random.Generator) -> Material:
         (top, bottom), (left, right) = (np.sort(rng.integers(0, 33, 2)) for _ in range(2))
         image[top:bottom, left:right, :3] = (np.array(colour(rng)) * 255).astype(np.uint8)
     return Material((1.0, 1.0, 1.0), specular=0.4, shininess=160, texture=image)
+
+
+# --- how patterns are painted ---------------------------------------------------------------------
+
+
+def _painted(
+    material: Material,
+    shade: np.ndarray,
+    mask: np.ndarray | None = None,
+    other: tuple[float, float, float] = (0, 0, 0),
+) -> Material:
+    """Its colour times ``shade``, ``(h, w)`` or broadcast to it, and ``other`` where masked."""
+    rgb = np.broadcast_to(shade, (_PATTERN_PX, _PATTERN_PX))[..., None] * np.array(material.diffuse)
+    if mask is not None:
+        rgb = np.where(mask[..., None], np.array(other), rgb)
+    image = np.full((_PATTERN_PX, _PATTERN_PX, 4), 255, np.uint8)
+    image[..., :3] = (np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    return replace(material, diffuse=(1.0, 1.0, 1.0), texture=image)
+
+
+def _noise(rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise of two scales, about -1..1."""
+    total = np.zeros((_PATTERN_PX, _PATTERN_PX))
+    for cells in (4, 16):
+        total += np.kron(rng.uniform(-0.5, 0.5, (cells, cells)), np.ones((64 // cells,) * 2))
+    for axis in (0, 1):
+        total = sum(np.roll(total, k, axis) for k in range(-3, 4)) / 7
+    return 2 * total
+
+
+def _grain(rng: np.random.Generator) -> np.ndarray:
+    """Streaks along one side."""
+    streaks = np.repeat(rng.uniform(-1, 1, (1, _PATTERN_PX)), _PATTERN_PX, 0)
+    bent = np.sin(np.linspace(0, 3, _PATTERN_PX))[:, None] * rng.uniform(0, 6)
+    columns = (np.arange(_PATTERN_PX)[None] + bent).astype(int) % _PATTERN_PX
+    grain = 1 + rng.uniform(0.08, 0.25) * np.take_along_axis(streaks, columns, 1)
+    return grain if rng.random() < 0.5 else grain.T
 
 
 def _hsv(hue: float, saturation: float, value: float) -> tuple[float, float, float]:
