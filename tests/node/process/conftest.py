@@ -21,7 +21,7 @@ rclpy = pytest.importorskip("rclpy", reason="needs the extra 'ros'")
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import SetParametersAtomically
+from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -74,9 +74,11 @@ class Bench:
         client = self.node.create_client
         self.query = client(QueryRelations, "query_relations", qos_profile=many)
         self.describe = client(DescribeRelation, "describe_relation", qos_profile=many)
+        self.parameters = client(DescribeParameters, "scene_graph/describe_parameters")
         self._change = client(ChangeState, "scene_graph/change_state")
-        self._state = client(GetState, "scene_graph/get_state")
         self._set = client(SetParametersAtomically, "scene_graph/set_parameters_atomically")
+        # The last one: see _meet.
+        self._state = client(GetState, "scene_graph/get_state")
         self.rgb, self.depth_mm = scene()
         self.stamp_ns = time.time_ns()
         self.process = None
@@ -92,7 +94,24 @@ class Bench:
         environment = {**os.environ, "ROS_DOMAIN_ID": str(self.domain)}
         self.process = subprocess.Popen([*command, *arguments], env=environment)
         if wait:
-            self.run_until(self._state.service_is_ready, "the node")
+            self._meet()
+
+    def _meet(self):
+        """Until the node can answer.
+
+        A client sees a service before the service knows whom to answer, and an answer of that
+        moment is lost. Clients are announced in the order they were made: who can answer the last
+        can answer all.
+        """
+        self.run_until(self._state.service_is_ready, "the node")
+        asked = []
+
+        def is_answered():
+            if time.monotonic() >= 1 + (asked[-1][0] if asked else 0):
+                asked.append((time.monotonic(), self._state.call_async(GetState.Request())))
+            return any(future.done() for _, future in asked)
+
+        self.run_until(is_answered, "the node's state")
 
     def stop(self):
         """Interrupt the node as an operator would; its exit code."""
@@ -102,12 +121,18 @@ class Bench:
         return code
 
     def close(self):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(LIMIT_S)
+        # This side first, and the node gently: Fast DDS has crashed where a participant ended
+        # just after its peer was killed, and a killed node leaves its shared memory behind.
         self.executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()
+        if self.process is None:
+            return
+        try:
+            self.stop()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(LIMIT_S)
 
     # --- time passes ---------------------------------------------------------------------------
 

@@ -146,9 +146,8 @@ def test_the_lifecycle_is_obeyed(bench):
 
 def test_parameters_are_described_bounded_and_refused_with_the_reason(bench):
     bench.start()
-    client = bench.node.create_client(DescribeParameters, "scene_graph/describe_parameters")
     request = DescribeParameters.Request(names=["pairing_slop", "provider"])
-    slop, provider = bench.call(client, request).descriptors
+    slop, provider = bench.call(bench.parameters, request).descriptors
     assert slop.floating_point_range[0].to_value == 1.0
     assert "cuda" in provider.additional_constraints
     result = bench.set_parameters(pairing_slop=5.0)
