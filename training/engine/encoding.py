@@ -24,6 +24,8 @@ from spacesgg_ros.vlm import prompts
 from spacesgg_ros.vlm.folder import ModelFolder, PromptEncoder, read_json
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
 
+from .box_noise import move_boxes
+
 _FORMAT = 1
 _BLOCK = 1024
 
@@ -147,10 +149,12 @@ def encode_rows(
     folder: ModelFolder,
     cache: Path,
     advance: Callable[[int, int | None], None] = lambda done, total: None,
+    box_noise: int = 0,
 ) -> EncodedRows:
     """Encode a rows file, or map what an earlier call left in ``cache``.
 
     Args:
+        box_noise: thousandths that boxes are moved by, see :func:`~.box_noise.move_boxes`.
         advance: called with the number of rows done; how many there are is not known.
 
     Raises:
@@ -160,10 +164,10 @@ def encode_rows(
         raise InputError(
             f"no rows file {file}; make one with `spacesgg data instructions`, or set data.0.rows"
         )
-    target = cache / f"rows-{_key(file, folder)}"
+    target = cache / f"rows-{_key(file, folder, box_noise)}"
     if not target.is_dir():
         try:
-            _write(file, ConversationEncoder(folder), target, advance)
+            _write(file, ConversationEncoder(folder), target, advance, box_noise)
         except RowError as error:
             raise InputError(str(error)) from error
     arrays = {
@@ -174,7 +178,7 @@ def encode_rows(
     return EncodedRows(file, root, **arrays, image_names=[(name, side) for name, side in names])
 
 
-def _key(file: Path, folder: ModelFolder) -> str:
+def _key(file: Path, folder: ModelFolder, box_noise: int) -> str:
     """Changes with the rows and with everything that shapes their ids."""
     digest = hashlib.sha256(manifest_hash([file, folder.path / "tokenizer.json"]).encode())
     shaping = [
@@ -183,6 +187,7 @@ def _key(file: Path, folder: ModelFolder) -> str:
         folder.special_tokens(),
         folder.eos_token_ids,
         folder.image_token_id,
+        box_noise,
     ]
     digest.update(json.dumps(shaping).encode())
     return digest.hexdigest()[:20]
@@ -193,12 +198,17 @@ def _write(
     encoder: ConversationEncoder,
     target: Path,
     advance: Callable[[int, int | None], None],
+    box_noise: int,
 ) -> None:
     ids, learnt, lengths, tasks, images = [], [], [], [], []
     numbers: dict[tuple[str, bool], int] = {}
     rows = read_rows(file)
     while block := list(itertools.islice(rows, _BLOCK)):
-        for encoded in encoder.encode_all([row.exchanges for row in block]):
+        conversations = [
+            move_boxes(row.exchanges, box_noise, row.id) if box_noise else row.exchanges
+            for row in block
+        ]
+        for encoded in encoder.encode_all(conversations):
             ids.append(encoded.ids)
             learnt.append(encoded.learnt)
             lengths.append(len(encoded.ids))

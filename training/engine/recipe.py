@@ -123,6 +123,7 @@ class Recipe:
     max_steps: int = 0
     cached_tower: bool = False
     coordinate_sigma: float = 0.0
+    box_noise: int = 0
     gradient_checkpointing: bool = False
     compile: bool = False
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -283,6 +284,8 @@ def explain_refusal(recipe: Recipe) -> str:
         return f"optimiser.betas are two numbers; got {list(recipe.optimiser.betas)}"
     if recipe.coordinate_sigma < 0:
         return f"coordinate_sigma must not be negative; got {recipe.coordinate_sigma:g}"
+    if not 0 <= recipe.box_noise <= 50:
+        return f"box_noise is in thousandths of the picture, 0 to 50; got {recipe.box_noise}"
     if recipe.max_steps <= 0 and recipe.epochs <= 0:
         return "give max_steps or epochs above 0"
     if not (0 <= recipe.schedule.warmup < 1 and 0 <= recipe.schedule.final <= 1):

@@ -79,7 +79,8 @@ def build_trainer(recipe: Recipe, run: RunFolder, folder: ModelFolder) -> LlavaT
     cache = Path(recipe.cache)
     with arguments.main_process_first(), show_progress("encoding rows") as advance:
         rows = [
-            encode_rows(Path(s.rows), s.image_root, folder, cache, advance) for s in recipe.data
+            encode_rows(Path(s.rows), s.image_root, folder, cache, advance, recipe.box_noise)
+            for s in recipe.data
         ]
     loss = TokenLoss(folder.load_tokenizer(), recipe.coordinate_sigma)
     model = load_model(recipe, folder)

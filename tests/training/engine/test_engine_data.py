@@ -106,6 +106,18 @@ def test_rows_are_encoded_once_and_read_back(
     assert again.image_names[again.images[4]] == (rows[4].image, rows[4].mirror)
 
 
+def test_boxes_move_when_rows_are_encoded(own_llava: Path, tmp_path: Path) -> None:
+    said = "<ref>mug</ref><box>[[110, 220, 330, 440]]</box>"
+    write_rows(tmp_path / "r.jsonl", [Row("x", "x.png", 4, 4, "objects", make_turns([("", said)]))])
+    folder = open_folder(own_llava)
+    texts = []
+    for noise in (0, 20):
+        rows = encode_rows(tmp_path / "r.jsonl", tmp_path, folder, tmp_path, box_noise=noise)
+        ids, learnt = rows.conversation(0)
+        texts.append(folder.load_tokenizer().decode(ids[learnt].tolist()))
+    assert said in texts[0] and said not in texts[1] and "<ref>mug</ref><box>[[" in texts[1]
+
+
 def test_an_answer_with_an_end_token_is_refused(own_llava: Path, tmp_path: Path) -> None:
     turns = make_turns([("What?", "a mug</s> on")])
     write_rows(tmp_path / "r.jsonl", [Row("x", "x.png", 4, 4, "qa", turns)])

@@ -1,0 +1,45 @@
+"""Boxes of a conversation moved a little, every mention of a box alike.
+
+Boxes of whole pixels use few of the numbers 0 to 999: those of pictures 320 wide every third one.
+A decoder writes the others, too, and copies a box wrongly whose numbers it never read
+(docs/experiments.md). A relation's boxes must be copies of an object's, so all mentions move alike.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+_BOX = re.compile(r"\[(\d{1,3}), ?(\d{1,3}), ?(\d{1,3}), ?(\d{1,3})\]")
+_LAST = 999
+
+Exchanges = Sequence[tuple[str, str]]
+"""Prompts and answers of a conversation."""
+
+
+def move_boxes(exchanges: Exchanges, reach: int, key: str) -> list[tuple[str, str]]:
+    """The conversation with each box coordinate moved by up to ``reach`` thousandths.
+
+    Args:
+        key: says how, so that the same row always moves alike.
+    """
+    rng = random.Random(key)
+    moved: dict[str, str] = {}
+
+    def move(hit: re.Match[str]) -> str:
+        if hit[0] not in moved:
+            moved[hit[0]] = _move_box([int(number) for number in hit.groups()], reach, rng)
+        return moved[hit[0]]
+
+    return [(_BOX.sub(move, prompt), _BOX.sub(move, answer)) for prompt, answer in exchanges]
+
+
+def _move_box(box: list[int], reach: int, rng: random.Random) -> str:
+    """Edges stay in the picture, and two that would meet stay where they are."""
+    x0, y0, x1, y1 = (min(max(c + rng.randint(-reach, reach), 0), _LAST) for c in box)
+    if x0 >= x1:
+        x0, x1 = box[0], box[2]
+    if y0 >= y1:
+        y0, y1 = box[1], box[3]
+    return f"[{x0}, {y0}, {x1}, {y1}]"
