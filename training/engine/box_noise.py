@@ -21,6 +21,9 @@ Exchanges = Sequence[tuple[str, str]]
 def move_boxes(exchanges: Exchanges, reach: int, key: str) -> list[tuple[str, str]]:
     """The conversation with each box coordinate moved by up to ``reach`` thousandths.
 
+    Half of them move by less than an eighth of that: boxes stay near the truth, and yet some are
+    far enough from where the picture shows them that only a copy of the text repeats them.
+
     Args:
         key: says how, so that the same row always moves alike.
     """
@@ -37,7 +40,8 @@ def move_boxes(exchanges: Exchanges, reach: int, key: str) -> list[tuple[str, st
 
 def _move_box(box: list[int], reach: int, rng: random.Random) -> str:
     """Edges stay in the picture, and two that would meet stay where they are."""
-    x0, y0, x1, y1 = (min(max(c + rng.randint(-reach, reach), 0), _LAST) for c in box)
+    moved = (c + round(reach * rng.uniform(-1, 1) ** 3) for c in box)
+    x0, y0, x1, y1 = (min(max(c, 0), _LAST) for c in moved)
     if x0 >= x1:
         x0, x1 = box[0], box[2]
     if y0 >= y1:

@@ -17,6 +17,12 @@ _REACH = 4
 """Standard deviations to each side that a soft target covers."""
 
 
+_TABLES = ("_place", "_ids", "_bumps", "_after_name", "_after_predicate", "_opening")
+
+_LISTED_WEIGHT = 5.0
+"""Of the loss that asks a copy to be one of any listed box."""
+
+
 class AnswerLogits:
     """Lets ``lm_head`` see the hidden states that predict a learnt token, and no others.
 
@@ -58,12 +64,20 @@ class TokenLoss:
 
     With ``sigma`` above 0 a coordinate's target is a bump over its neighbours, because 412 is
     nearly right where 413 is. Not so after a predicate: the boxes there are copies that say
-    which objects are meant, and only the exact numbers do.
+    which objects are meant, and only the exact numbers do. Which one is meant may be unclear, but
+    it is one that was listed: to copy no listed box costs more than a wrong choice.
+    Where two are likely, a small decoder otherwise writes a number between them.
     """
 
-    def __init__(self, tokenizer: Tokenizer | None = None, sigma: float = 0.0) -> None:
-        """Raises InputError if ``sigma`` is given and an integer is not one token."""
-        self._sigma = sigma
+    def __init__(
+        self, tokenizer: Tokenizer | None = None, sigma: float = 0.0, end: int = -1
+    ) -> None:
+        """Raises InputError if ``sigma`` is given and an integer is not one token.
+
+        Args:
+            end: the token that ends an answer.
+        """
+        self._sigma, self._end = sigma, end
         self._place = self._ids = self._bumps = torch.empty(0)
         if not sigma:
             return
@@ -78,6 +92,7 @@ class TokenLoss:
             torch.tensor([n for token, n in vocabulary if token.startswith(tag)])
             for tag in ("</ref>", "</pred>")
         )
+        self._opening = torch.tensor([n for token, n in vocabulary if token.endswith("[[")])
         reach = max(1, round(_REACH * sigma))
         near = torch.arange(COORDINATES)[:, None] + torch.arange(-reach, reach + 1)
         exists = (near >= 0) & (near < COORDINATES)
@@ -93,16 +108,48 @@ class TokenLoss:
         if not self._sigma:
             return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
         if self._place.device != targets.device:
-            for name in ("_place", "_ids", "_bumps", "_after_name", "_after_predicate"):
+            for name in _TABLES:
                 setattr(self, name, getattr(self, name).to(targets.device))
-        coordinate = self._place[targets]
-        is_soft = (coordinate >= 0) & ~self._is_copy(targets)
+        coordinate, is_copy = self._place[targets], self._is_copy(targets)
+        is_soft = (coordinate >= 0) & ~is_copy
         exact, soft = (~is_soft).nonzero()[:, 0], is_soft.nonzero()[:, 0]
         # read by index: whole rows of logits would be copied otherwise
         log_p = torch.nn.functional.log_softmax(logits, dim=-1)
         said = log_p[exact, targets[exact]].sum()
         near = log_p[soft[:, None], self._ids[coordinate[soft]]]
-        return -said - (near * self._bumps[coordinate[soft]]).sum()
+        loss = -said - (near * self._bumps[coordinate[soft]]).sum()
+        return loss + _LISTED_WEIGHT * self._miss(log_p, targets, is_copy)
+
+    def _miss(
+        self, log_p: torch.Tensor, targets: torch.Tensor, is_copy: torch.Tensor
+    ) -> torch.Tensor:
+        """How improbable it is, in nats, that copies go on as a box listed in the same answer."""
+        coordinate = self._place[targets]
+        opens = torch.isin(targets, self._opening)
+        count = (coordinate >= 0).cumsum(0)
+        slot = count - torch.where(opens, count, 0).cummax(0).values - 1
+        place = ((coordinate >= 0) & (slot < 4)).nonzero()[:, 0]
+        box = opens.cumsum(0)[place]
+        at = torch.zeros(int(opens.sum()) + 1, 4, dtype=torch.long, device=targets.device)
+        at[box, slot[place]] = place
+        at = at[torch.bincount(box, minlength=len(at)) == 4]
+        ends = targets == self._end
+        answer = ends.cumsum(0) - ends.long()
+        names, copies = at[~is_copy[at[:, 0]]], at[is_copy[at[:, 0]]]
+        listed = answer[copies[:, :1]] == answer[names[:, 0]]
+        same = answer[names[:, :1]] == answer[names[:, 0]]
+        total = log_p.new_zeros(())
+        for k in range(4):
+            # listed: boxes that go on from here as the copy might; those alike count once
+            value = targets[names[:, k]]
+            same = same & (value[:, None] == value)
+            allowed = listed & ~same.tril(-1).any(1)
+            own = targets[copies[:, k]]
+            others = log_p[copies[:, k, None], value].masked_fill(~allowed, -torch.inf)
+            listed = listed & (own[:, None] == value)
+            alone = log_p[copies[:, k], own].masked_fill(listed.any(1), -torch.inf)
+            total = total - torch.logsumexp(torch.cat([others, alone[:, None]], 1), 1).sum()
+        return total
 
     def _is_copy(self, targets: torch.Tensor) -> torch.Tensor:
         """Which of ``(n,)`` answer tokens, in their order, stand after a predicate."""

@@ -82,7 +82,7 @@ def build_trainer(recipe: Recipe, run: RunFolder, folder: ModelFolder) -> LlavaT
             encode_rows(Path(s.rows), s.image_root, folder, cache, advance, recipe.box_noise)
             for s in recipe.data
         ]
-    loss = TokenLoss(folder.load_tokenizer(), recipe.coordinate_sigma)
+    loss = TokenLoss(folder.load_tokenizer(), recipe.coordinate_sigma, folder.eos_token_ids[0])
     model = load_model(recipe, folder)
     llava = model.get_base_model() if hasattr(model, "peft_config") else model
     preprocessor = ImagePreprocessor.from_folder(folder.path)

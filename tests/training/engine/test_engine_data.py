@@ -213,6 +213,35 @@ def test_boxes_after_a_predicate_are_exact_copies(own_llava: Path) -> None:
     assert cost_of_a_near_miss(f"{copy} {name}") < 0  # a name again: soft again
 
 
+def test_a_copy_is_one_of_a_listed_box(own_llava: Path) -> None:
+    folder = open_folder(own_llava)
+    tokenizer = folder.load_tokenizer()
+    loss = TokenLoss(tokenizer, 4.0, folder.eos_token_ids[0])
+
+    def encode(text: str) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=False).ids
+
+    cup = "<ref>cup</ref><box>[[700, 5, 705, 8]]</box></s>"
+    listed = "<ref>mug</ref><box>[[412, 2, 413, 4]]</box><ref>bowl</ref><box>[[80, 2, 83, 4]]</box>"
+    ids = torch.tensor(encode(f"{cup}{listed}<pred>on</pred><box>[[412, 2, 413, 4]]</box></s>"))
+
+    def cost(target: str, said: str) -> float:
+        at = (ids == encode(target)[0]).nonzero()[-1]
+        logits = torch.zeros(len(ids), tokenizer.get_vocab_size())
+        logits[torch.arange(len(ids)), ids] = 30
+        logits[at, ids[at]] = 0
+        logits[at, encode(said)[0]] = 30
+        return float(loss(logits, ids))
+
+    right, another = cost("412, ", "412, "), cost("412, ", "80, ")
+    between, elsewhere = cost("412, ", "246, "), cost("412, ", "700, ")
+    assert another > right + 20
+    assert between == pytest.approx(elsewhere) and between > another + 100
+    # The third number of another box: after these two it belongs to none that was listed.
+    off = cost("413, ", "83, ")
+    assert off == pytest.approx(cost("413, ", "500, ")) and off > another + 100
+
+
 def test_coordinate_targets_need_number_tokens() -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
 
