@@ -19,7 +19,7 @@ _REACH = 4
 
 _TABLES = ("_place", "_ids", "_bumps", "_after_name", "_after_predicate", "_opening")
 
-_LISTED_WEIGHT = 5.0
+_LISTED_WEIGHT = 2.0
 """Of the loss that asks a copy to be one of any listed box."""
 
 
