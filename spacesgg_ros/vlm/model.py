@@ -11,7 +11,7 @@ import numpy as np
 
 from spacesgg_ros.graph.repeats import merge_repeats
 from spacesgg_ros.graph.text import parse_graph
-from spacesgg_ros.graph.types import TextGraph
+from spacesgg_ros.graph.types import TextGraph, TextIssue, TextIssueKind
 from spacesgg_ros.vlm import decoding, grammar, prompts
 from spacesgg_ros.vlm.errors import ModelError
 from spacesgg_ros.vlm.folder import ModelFolder, open_folder, read_prompt_ids
@@ -48,6 +48,25 @@ class ModelGraph:
     finish_reason: str
     stage_ms: dict[str, float] = field(default_factory=dict)
     steps: int = 0
+
+
+@dataclass(frozen=True)
+class FreeText:
+    """A graph text written without the grammar. ``complete``: it ended by itself."""
+
+    text: str
+    issues: tuple[TextIssue, ...]
+    complete: bool
+
+    @property
+    def valid(self) -> bool:
+        """Complete, and nothing departs from the format."""
+        return self.complete and not self.issues
+
+    @property
+    def well_formed(self) -> bool:
+        """The same, but a relation's box may differ from every object's."""
+        return self.complete and all(i.kind is TextIssueKind.UNKNOWN_BOX for i in self.issues)
 
 
 @dataclass(frozen=True)
@@ -189,6 +208,13 @@ class SceneGraphModel:
             stages,
             decoded.steps,
         )
+
+    def write_freely(self, rgb: np.ndarray) -> FreeText:
+        """What plain greedy decoding makes of the graph prompt, as long as a usual graph."""
+        tokens = self.generate_unconstrained(rgb, self.graph_prompt, GraphLimits().max_tokens)
+        complete = bool(tokens) and tokens[-1] in self._eos_ids
+        text = self._tokenizer.decode(list(tokens), skip_special_tokens=True).strip()
+        return FreeText(text, parse_graph(text).issues, complete)
 
     def answer(
         self,

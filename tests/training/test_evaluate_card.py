@@ -18,10 +18,10 @@ from spacesgg_ros.training.evaluate import pictures, report
 from spacesgg_ros.training.evaluate.card import choose_classes, write_card
 from spacesgg_ros.training.evaluate.evaluation import summarise_free
 from spacesgg_ros.training.evaluate.frames import TestFrame
-from spacesgg_ros.training.evaluate.graphs import FreeText
 from spacesgg_ros.training.evaluate.priors import learn_priors, save_priors
 from spacesgg_ros.training.evaluate.questions import Answered, summarise_answers
 from spacesgg_ros.training.evaluate.scores import score_frame, summarise
+from spacesgg_ros.vlm.model import FreeText
 
 
 def some_of(record: dict, scene: int, count: int):

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("cv2")
 
 from spacesgg_ros.cli.console import InputError
-from spacesgg_ros.graph import TextGraph, write_graph
+from spacesgg_ros.graph import TextGraph, parse_graph, write_graph
 from spacesgg_ros.training.data.targets import target_graph
 from spacesgg_ros.training.evaluate import cli
 from spacesgg_ros.training.evaluate.evaluation import TASKS, Evaluation
@@ -19,6 +19,7 @@ from spacesgg_ros.training.evaluate.facts import relation_questions
 from spacesgg_ros.training.evaluate.frames import make_frame
 from spacesgg_ros.training.evaluate.priors import learn_priors
 from spacesgg_ros.training.evaluate.report import main_table, write_report
+from spacesgg_ros.vlm.model import FreeText
 
 
 class Knower:
@@ -32,12 +33,11 @@ class Knower:
         self._graph: TextGraph = target_graph(record)
         self._answers = {f"{s}>{o}": p for s, p, o in relation_questions(record)}
         self._broken = broken
-        tokenizer = SimpleNamespace(decode=lambda ids, skip_special_tokens: self._text())
-        self.folder = SimpleNamespace(load_tokenizer=lambda: tokenizer, eos_token_ids=(2,))
 
-    def _text(self) -> str:
+    def write_freely(self, rgb: np.ndarray) -> FreeText:
         text = write_graph(self._graph)
-        return text[:-3] if self._broken else text
+        text = text[:-3] if self._broken else text
+        return FreeText(text, parse_graph(text).issues, True)
 
     def write_graph(self, rgb: np.ndarray) -> SimpleNamespace:
         return SimpleNamespace(
@@ -47,9 +47,6 @@ class Knower:
     def answer(self, rgb: np.ndarray, prompt: str, choices: object) -> SimpleNamespace:
         names = prompt.removesuffix("?").split(" of the ")[1].split(" to the ")
         return SimpleNamespace(text=self._answers[">".join(names)], stage_ms={"total": 2.0})
-
-    def generate_unconstrained(self, rgb: np.ndarray, prompt: str, most: int) -> tuple[int, ...]:
-        return (7, 2)
 
 
 @pytest.fixture

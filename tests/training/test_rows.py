@@ -56,7 +56,9 @@ _TEXT = st.text(min_size=1).filter(lambda t: t.strip() and "<image>" not in t)
         mirror=st.booleans(),
         source=st.text(),
         provenance=st.dictionaries(st.text(), st.integers() | st.text()),
+        given=st.just(""),
     )
+    | st.just(_row(given="A m"))
 )
 def test_a_row_survives_json(row: Row) -> None:
     assert Row.from_dict(json.loads(json.dumps(row.to_dict()))) == row
@@ -83,6 +85,8 @@ def test_files_hold_llava_conversations_and_read_back(tmp_path: Path) -> None:
         ({"width": 0}, "positive"),
         ({"width": True}, "width must be int"),
         ({"mirror": "yes"}, "mirror must be bool"),
+        ({"given": "A cup"}, "start with what is given"),
+        ({"given": 3}, "given must be str"),
         ({"conversations": []}, "take turns"),
         ({"conversations": [{"from": "human", "value": "<image>\nx"}]}, "take turns"),
         ({"conversations": ["x"]}, "'from' and 'value'"),

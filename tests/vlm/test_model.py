@@ -49,6 +49,16 @@ def test_onnx_and_torch_write_the_same_graph(tower, picture, request) -> None:
     assert written[0].text == written[1].text
 
 
+def test_a_text_without_the_grammar_tells_what_is_wrong_with_it(exported_clip, picture) -> None:
+    model = SceneGraphModel.load(exported_clip, precision="fp32")
+    free = model.write_freely(picture)
+    ids = model.generate_unconstrained(picture, model.graph_prompt, GraphLimits().max_tokens)
+    said = model.folder.load_tokenizer().decode(list(ids), skip_special_tokens=True).strip()
+    assert free.text == said and free.issues == parse_graph(said).issues
+    assert free.complete == (ids[-1] in model.folder.eos_token_ids)
+    assert not free.valid  # untrained
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_every_precision_writes_text_that_parses(exported_clip, precision) -> None:
     model = SceneGraphModel.load(exported_clip, precision=precision)

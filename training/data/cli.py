@@ -18,7 +18,7 @@ from spacesgg_ros.cli.console import InputError, messages, output
 from spacesgg_ros.graph.predicates import VSD_LABELS
 from spacesgg_ros.training.defaults import DATA_DIR
 
-from . import review_cli
+from . import own_graphs_cli, review_cli
 from .geometry import cli as geometry_cli
 from .running import cli as running_cli
 from .sources import cli as sources_cli
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     """Add ``data`` to the command line."""
     data = typer.Typer(help="Make training sets.", no_args_is_help=True)
     data.command("instructions")(instructions)
+    own_graphs_cli.register(data)
     review_cli.register(data)
     geometry_cli.register(data)
     running_cli.register(data)

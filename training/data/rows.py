@@ -73,6 +73,8 @@ class Row:
         mirror: the image is to be flipped left to right; the text speaks of the flipped one.
         source: the data set it was made from.
         provenance: how it was made, plain JSON values.
+        given: what the first answer begins with and is not learnt: another's words that the
+            rest goes on from.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Row:
     mirror: bool = False
     source: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    given: str = ""
 
     def __post_init__(self) -> None:
         if not self.id or not self.image:
@@ -103,6 +106,8 @@ class Row:
             raise RowError(f"the first turn must start with {IMAGE_PREFIX!r}")
         if sum(turn.text.count(IMAGE_TOKEN) for turn in self.conversations) != 1:
             raise RowError(f"{IMAGE_TOKEN} must occur once in a row")
+        if not self.conversations[1].text.startswith(self.given):
+            raise RowError(f"the first answer must start with what is given: {self.given!r:.60}")
 
     @property
     def exchanges(self) -> tuple[tuple[str, str], ...]:
@@ -123,6 +128,7 @@ class Row:
             "mirror": self.mirror,
             "source": self.source,
             "provenance": dict(self.provenance),
+            **({"given": self.given} if self.given else {}),
         }
 
     @staticmethod
@@ -162,6 +168,7 @@ _TYPES: dict[str, type] = {
     "mirror": bool,
     "source": str,
     "provenance": dict,
+    "given": str,
 }
 
 

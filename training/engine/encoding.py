@@ -74,27 +74,36 @@ class ConversationEncoder:
         self._first = functools.lru_cache(maxsize=1 << 14)(self._prompts.encode)
         self._next = functools.lru_cache(maxsize=1 << 14)(self._prompts.encode_next)
 
-    def encode_all(self, conversations: Sequence[Sequence[tuple[str, str]]]) -> list[Encoded]:
+    def encode_all(
+        self, conversations: Sequence[Sequence[tuple[str, str]]], given: Sequence[str] = ()
+    ) -> list[Encoded]:
         """One ``Encoded`` for each list of ``(prompt, answer)``.
+
+        Args:
+            given: what of each one's first answer is not learnt, see ``Row``; none by default.
 
         Raises:
             RowError: an answer holds the end token or the image's, which would end or break it.
         """
         answers = [answer for exchanges in conversations for _, answer in exchanges]
         encoded = self._tokenizer.encode_batch(answers, add_special_tokens=False)
-        answer_ids = iter([e.ids for e in encoded])
+        encodings = iter(encoded)
         forbidden = {*self._eos, self._image}
         found = []
-        for exchanges in conversations:
+        for exchanges, begin in zip(conversations, given or [""] * len(conversations), strict=True):
             ids: list[int] = []
             learnt: list[bool] = []
             for turn, (prompt, answer) in enumerate(exchanges):
                 asked = self._next(prompt, turn) if turn else self._first(prompt)
-                said = [*next(answer_ids), self._eos[0]]
+                encoding = next(encodings)
+                said = [*encoding.ids, self._eos[0]]
                 if forbidden.intersection(said[:-1]):
                     raise RowError(f"the answer holds a special token: {answer!r:.80}")
                 ids += [*asked, *said]
-                learnt += [False] * len(asked) + [True] * len(said)
+                first = 0
+                if begin and not turn:
+                    first = sum(end <= len(begin) for _, end in encoding.offsets)
+                learnt += [False] * (len(asked) + first) + [True] * (len(said) - first)
             found.append(Encoded(np.array(ids, np.int32), np.array(learnt, bool)))
         return found
 
@@ -204,11 +213,13 @@ def _write(
     numbers: dict[tuple[str, bool], int] = {}
     rows = read_rows(file)
     while block := list(itertools.islice(rows, _BLOCK)):
-        conversations = [
-            move_boxes(row.exchanges, box_noise, row.id) if box_noise else row.exchanges
-            for row in block
-        ]
-        for encoded in encoder.encode_all(conversations):
+        conversations, given = [], []
+        for row in block:
+            texts = [*row.exchanges, ("", row.given)]
+            *exchanges, (_, begin) = move_boxes(texts, box_noise, row.id) if box_noise else texts
+            conversations.append(exchanges)
+            given.append(begin)
+        for encoded in encoder.encode_all(conversations, given):
             ids.append(encoded.ids)
             learnt.append(encoded.learnt)
             lengths.append(len(encoded.ids))

@@ -139,6 +139,8 @@ class TokenLoss:
         ends = targets == self._end
         answer = ends.cumsum(0) - ends.long()
         names, copies = at[~is_copy[at[:, 0]]], at[is_copy[at[:, 0]]]
+        # an answer whose list was given, and is not learnt, has none to compare with
+        copies = copies[torch.isin(answer[copies[:, 0]], answer[names[:, 0]])]
         listed = answer[copies[:, :1]] == answer[names[:, 0]]
         same = answer[names[:, :1]] == answer[names[:, 0]]
         chance = log_p[copies].exp()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from spacesgg_ros.vlm import SceneGraphModel
+from spacesgg_ros.vlm.model import FreeText
 
 from .facts import scene_of
 from .frames import TestFrame
-from .graphs import FreeText, evaluate_graph, write_freely
+from .graphs import evaluate_graph
 from .priors import Priors
 from .questions import Answered, ask_questions, summarise_answers
 from .scores import FrameScore, ratio, summarise
@@ -42,7 +43,6 @@ class Evaluation:
         self._split = split
         self._priors = priors
         self._questions_a_frame = questions_a_frame
-        self._tokenizer = model.folder.load_tokenizer()
         self._frames = 0
         self._listed: list[FrameScore] = []
         self._given: list[FrameScore] = []
@@ -63,7 +63,7 @@ class Evaluation:
                 self._model, frame, self._priors, self._questions_a_frame
             )
         if VALID_OUTPUT in self.tasks:
-            free = write_freely(self._model, self._tokenizer, frame)
+            free = self._model.write_freely(frame.rgb)
             self._free.append((frame.key, free))
 
     def report(self) -> dict:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from tokenizers import Tokenizer
-
-from spacesgg_ros.graph import LiveSceneGraph, decode_box, parse_graph
-from spacesgg_ros.graph.types import TextGraph, TextIssue, TextIssueKind
+from spacesgg_ros.graph import LiveSceneGraph, decode_box
+from spacesgg_ros.graph.types import TextGraph
 from spacesgg_ros.vlm import SceneGraphModel
-from spacesgg_ros.vlm.grammar import GraphLimits
 
 from .frames import TestFrame
 from .matching import Labelled, Triplet
@@ -44,30 +39,3 @@ def measure_triplets(frame: TestFrame, text: TextGraph) -> list[Triplet]:
     graph = live.update(frame.at(2))
     place: dict[int, Labelled] = {o.id: (o.label, o.box_px) for o in graph.objects}
     return [(place[r.subject_id], r.predicate, place[r.object_id]) for r in graph.relations]
-
-
-@dataclass(frozen=True)
-class FreeText:
-    """A graph text written without the grammar. ``complete``: it ended by itself."""
-
-    text: str
-    issues: tuple[TextIssue, ...]
-    complete: bool
-
-    @property
-    def valid(self) -> bool:
-        """Complete, and nothing departs from the format."""
-        return self.complete and not self.issues
-
-    @property
-    def well_formed(self) -> bool:
-        """The same, but a relation's box may differ from every object's."""
-        return self.complete and all(i.kind is TextIssueKind.UNKNOWN_BOX for i in self.issues)
-
-
-def write_freely(model: SceneGraphModel, tokenizer: Tokenizer, frame: TestFrame) -> FreeText:
-    """Plain greedy decoding of the graph prompt, with the token limit of a usual graph."""
-    tokens = model.generate_unconstrained(frame.rgb, model.graph_prompt, GraphLimits().max_tokens)
-    complete = bool(tokens) and tokens[-1] in model.folder.eos_token_ids
-    text = tokenizer.decode(list(tokens), skip_special_tokens=True).strip()
-    return FreeText(text, parse_graph(text).issues, complete)

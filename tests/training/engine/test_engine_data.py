@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,24 @@ def test_boxes_move_when_rows_are_encoded(own_llava: Path, tmp_path: Path) -> No
         ids, learnt = rows.conversation(0)
         texts.append(folder.load_tokenizer().decode(ids[learnt].tolist()))
     assert said in texts[0] and said not in texts[1] and "<ref>mug</ref><box>[[" in texts[1]
+
+
+@pytest.mark.parametrize("noise", [0, 20])
+def test_what_is_given_is_not_learnt(own_llava: Path, tmp_path: Path, noise: int) -> None:
+    given = "<ref>mug</ref><box>[[110, 220, 330, 440]]</box>"
+    told = "\n<pred>on</pred><box>[[110, 220, 330, 440]]</box><box>[[110, 220, 330, 440]]</box>"
+    turns = make_turns([("", given + told), ("Where?", "next to")])
+    write_rows(tmp_path / "r.jsonl", [Row("x", "x.png", 4, 4, "graph", turns, given=given)])
+    folder = open_folder(own_llava)
+    decode = folder.load_tokenizer().decode
+    ids, learnt = encode_rows(
+        tmp_path / "r.jsonl", tmp_path, folder, tmp_path, box_noise=noise
+    ).conversation(0)
+    whole, said = decode(ids.tolist()), decode(ids[learnt].tolist())
+    assert "<ref>mug</ref>" in whole and "<ref>" not in said
+    assert said.lstrip().startswith("<pred>on</pred>") and said.endswith("next to")
+    box = re.findall(r"\[\[.*?\]\]", whole)
+    assert len(set(box)) == 1 and (box[0] in told) == (noise == 0)
 
 
 def test_an_answer_with_an_end_token_is_refused(own_llava: Path, tmp_path: Path) -> None:
@@ -240,6 +259,17 @@ def test_a_copy_is_one_of_a_listed_box(own_llava: Path) -> None:
     # The third number of another box: after these two it belongs to none that was listed.
     off = cost("413, ", "83, ")
     assert off == pytest.approx(cost("413, ", "500, ")) and off > another + 4.9
+
+
+def test_a_copy_of_a_list_that_is_given_costs_its_cross_entropy(own_llava: Path) -> None:
+    folder = open_folder(own_llava)
+    tokenizer = folder.load_tokenizer()
+    loss = TokenLoss(tokenizer, 4.0, folder.eos_token_ids[0])
+    text = "<pred>on</pred><box>[[412, 2, 413, 4]]</box></s>"
+    ids = torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids)
+    logits = torch.randn(len(ids), tokenizer.get_vocab_size(), generator=torch.manual_seed(0))
+    expected = torch.nn.functional.cross_entropy(logits, ids, reduction="sum")
+    assert float(loss(logits, ids)) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_coordinate_targets_need_number_tokens() -> None:
