@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from spacesgg_ros.graph import parse_graph
 from spacesgg_ros.training.data import own_graphs, own_graphs_cli
-from spacesgg_ros.training.data.own_graphs import own_graph
+from spacesgg_ros.training.data.own_graphs import continue_lists
 from spacesgg_ros.training.data.rows import Row, make_turns, read_rows, write_rows
 from spacesgg_ros.vlm.model import FreeText
 
@@ -53,8 +53,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_wrong_copy_is_corrected_and_the_list_is_given(root: Path) -> None:
-    row = own_graph(Writer(LIST + WRONG, LIST + RIGHT), make_row(), root, valid_share=0)
-    assert row is not None and row.id == "a/own" and row.image == "light.png"
+    writer = Writer(LIST + WRONG, LIST + RIGHT)
+    (row,) = own_graphs.own_graphs(writer, make_row(), root, valid_share=0)
+    assert row.id == "a/own" and row.image == "light.png"
     assert row.exchanges == (("Write the scene graph.", LIST + RIGHT),) and row.given == LIST
     assert row.provenance == {"text": "model", "model": "writer", "corrected": True}
 
@@ -65,15 +66,33 @@ def test_a_wrong_copy_is_corrected_and_the_list_is_given(root: Path) -> None:
     ids=["no relation", "none is left", "cut off"],
 )
 def test_what_teaches_nothing_is_left_out(root: Path, free: str, held: str, image: str) -> None:
-    assert own_graph(Writer(free, held), make_row(image=image), root, valid_share=1) is None
+    row = make_row(image=image)
+    assert not own_graphs.own_graphs(Writer(free, held), row, root, valid_share=1)
 
 
 def test_of_valid_texts_a_share_is_kept(root: Path) -> None:
-    writer = Writer(LIST + RIGHT, "")
-    kept = [own_graph(writer, make_row(str(k)), root, valid_share=0.3) for k in range(300)]
-    found = [row for row in kept if row]
-    assert 60 < len(found) < 120 and not any(row.provenance["corrected"] for row in found)
-    assert own_graph(writer, make_row(), root, valid_share=0) is None
+    writer = Writer(LIST + RIGHT, LIST + RIGHT)
+    kept = [
+        row
+        for k in range(300)
+        for row in own_graphs.own_graphs(writer, make_row(str(k)), root, valid_share=0.3)
+    ]
+    assert 60 < len(kept) < 120 and not any(row.provenance["corrected"] for row in kept)
+    assert not own_graphs.own_graphs(writer, make_row(), root, valid_share=0)
+
+
+def test_a_list_with_a_repeat_goes_on_without_it_too() -> None:
+    again = "\n<ref>mug</ref><box>[[1, 3, 30, 40]]</box>"
+    bowl = "\n<ref>bowl</ref><box>[[50, 3, 70, 40]]</box>"
+    told = "\n<pred>on</pred><box>[[1, 3, 30, 40]]</box><box>[[0, 9, 99, 80]]</box>"
+    own, once = continue_lists(LIST + again + bowl + told)
+    assert own == ("own", LIST + again + bowl + told, LIST + again + bowl)
+    assert once == ("once", LIST + bowl + RIGHT, LIST)
+
+
+def test_a_list_without_a_repeat_teaches_its_relations() -> None:
+    assert continue_lists(LIST + RIGHT) == [("own", LIST + RIGHT, LIST)]
+    assert continue_lists(LIST) == []
 
 
 def invoke(*arguments: object):

@@ -2,8 +2,9 @@
 
 Trained on true texts alone, a model never meets its own lists: a thing named twice, a box between
 two things. From there it copies boxes wrongly, unless the grammar holds it. What it writes under
-the grammar shows how to go on; only that is learnt, the list is given. (DAgger, Ross et al. 2011,
-arXiv 1011.0686, with the grammar as the expert.)
+the grammar shows how to go on; only that is learnt, the list is given. A list that names a thing
+twice makes a second row, which goes on without the repeat. (DAgger, Ross et al. 2011,
+arXiv 1011.0686, with the grammar and the merging of repeats as the experts.)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from spacesgg_ros.graph import merge_repeats, parse_graph, write_graph
 from spacesgg_ros.vlm import SceneGraphModel
 
 from .rejected import Rejected
@@ -69,8 +71,8 @@ def check_row(line: str, where: str) -> Item:
     return record
 
 
-def own_graph(model: SceneGraphModel, row: Row, root: Path, valid_share: float) -> Row | None:
-    """``row`` with what the model writes of its image; None if that is not kept.
+def own_graphs(model: SceneGraphModel, row: Row, root: Path, valid_share: float) -> list[Row]:
+    """``row`` with what the model writes of its image; none if that is not kept.
 
     Not kept is what is valid without the grammar and above its share, what has no relation, and
     what a limit cut off.
@@ -80,23 +82,40 @@ def own_graph(model: SceneGraphModel, row: Row, root: Path, valid_share: float) 
     """
     rgb = load_image(row, root)
     free = model.write_freely(rgb)
-    text = free.text
-    if not free.valid:
-        written = model.write_graph(rgb)
-        text = written.text if written.finish_reason == "eos" else ""
-    elif zlib.crc32(row.id.encode()) >= valid_share * 2**32:
-        return None
+    if free.valid and zlib.crc32(row.id.encode()) >= valid_share * 2**32:
+        return []
+    written = model.write_graph(rgb)  # valid or not: it relates nothing to itself
+    text = written.text if written.finish_reason == "eos" else ""
+    told: dict[str, Any] = {"text": "model", "model": model.model_id, "corrected": not free.valid}
+    return [
+        replace(
+            row,
+            id=f"{row.id}/{name}",
+            conversations=make_turns([(model.graph_prompt, said)]),
+            provenance={**row.provenance, **told},
+            given=given,
+        )
+        for name, said, given in continue_lists(text)
+    ]
+
+
+def continue_lists(text: str) -> list[tuple[str, str, str]]:
+    """What a valid graph text teaches: name, text, and the beginning of it that is given.
+
+    "own": its relations, after its list. "once": the text without what its list repeats, after
+    the things before the first repeat.
+    """
     given, found, _ = text.partition(_RELATIONS)
     if not found:
-        return None
-    told: dict[str, Any] = {"text": "model", "model": model.model_id, "corrected": not free.valid}
-    return replace(
-        row,
-        id=f"{row.id}/own",
-        conversations=make_turns([(model.graph_prompt, text)]),
-        provenance={**row.provenance, **told},
-        given=given,
-    )
+        return []
+    graph = parse_graph(text)
+    once = merge_repeats(graph)
+    same = sum(a == b for a, b in zip(graph.objects, once.objects, strict=False))
+    taught = [("own", text, given)]
+    if len(once.objects) < len(graph.objects):
+        merged = write_graph(once)
+        taught.append(("once", merged, "\n".join(merged.split("\n")[:same])))
+    return taught
 
 
 def _start(config: OwnGraphConfig, root: Path) -> _Writer:
@@ -116,9 +135,8 @@ class _Writer:
             if row.task != "graph":
                 continue
             try:
-                own = own_graph(self.model, row, self.root, self.valid_share)
+                made = own_graphs(self.model, row, self.root, self.valid_share)
             except RowError as error:
                 yield Rejected(row.id, STAGE, "image cannot be read", str(error))
                 continue
-            if own is not None:
-                yield own.to_dict()
+            yield from (own.to_dict() for own in made)

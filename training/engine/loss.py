@@ -139,8 +139,7 @@ class TokenLoss:
         ends = targets == self._end
         answer = ends.cumsum(0) - ends.long()
         names, copies = at[~is_copy[at[:, 0]]], at[is_copy[at[:, 0]]]
-        # an answer whose list was given, and is not learnt, has none to compare with
-        copies = copies[torch.isin(answer[copies[:, 0]], answer[names[:, 0]])]
+        copies = self._drop_given(targets, answer, names, copies)
         listed = answer[copies[:, :1]] == answer[names[:, 0]]
         same = answer[names[:, :1]] == answer[names[:, 0]]
         chance = log_p[copies].exp()
@@ -155,6 +154,18 @@ class TokenLoss:
             listed = listed & (own == value)
             hit = hit + (chance[:, k].gather(1, own)[:, 0] * ~listed.any(1)).sum()
         return copies.numel() - hit
+
+    @staticmethod
+    def _drop_given(
+        targets: torch.Tensor, answer: torch.Tensor, names: torch.Tensor, copies: torch.Tensor
+    ) -> torch.Tensor:
+        """``copies`` without those of answers that copy a box they do not list: a part of their
+        list, which cannot be compared with here, was given and is not learnt."""
+        known = answer[copies[:, :1]] == answer[names[:, 0]]
+        for k in range(4):
+            known = known & (targets[copies[:, k], None] == targets[names[:, k]])
+        given = answer[copies[:, 0]][~known.any(1)]
+        return copies[~torch.isin(answer[copies[:, 0]], given)]
 
     def _is_copy(self, targets: torch.Tensor) -> torch.Tensor:
         """Which of ``(n,)`` answer tokens, in their order, stand after a predicate."""

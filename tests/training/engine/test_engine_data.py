@@ -265,11 +265,20 @@ def test_a_copy_of_a_list_that_is_given_costs_its_cross_entropy(own_llava: Path)
     folder = open_folder(own_llava)
     tokenizer = folder.load_tokenizer()
     loss = TokenLoss(tokenizer, 4.0, folder.eos_token_ids[0])
-    text = "<pred>on</pred><box>[[412, 2, 413, 4]]</box></s>"
-    ids = torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids)
-    logits = torch.randn(len(ids), tokenizer.get_vocab_size(), generator=torch.manual_seed(0))
-    expected = torch.nn.functional.cross_entropy(logits, ids, reduction="sum")
-    assert float(loss(logits, ids)) == pytest.approx(float(expected), rel=1e-5)
+    copies = "<pred>on</pred><box>[[412, 2, 413, 4]]</box><box>[[80, 2, 83, 4]]</box></s>"
+    part = f"<ref>bowl</ref><box>[[80, 2, 83, 4]]</box>{copies}"
+    ids, longer = (
+        torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids)
+        for text in (copies, part)
+    )
+    logits = torch.randn(len(longer), tokenizer.get_vocab_size(), generator=torch.manual_seed(0))
+    last = logits[-len(ids) :]
+    expected = torch.nn.functional.cross_entropy(last, ids, reduction="sum")
+    assert float(loss(last, ids)) == pytest.approx(float(expected), rel=1e-5)
+    rest = longer[: len(longer) - len(ids)]
+    assert float(loss(logits, longer) - loss(logits[: len(rest)], rest)) == pytest.approx(
+        float(expected), rel=1e-4
+    )
 
 
 def test_coordinate_targets_need_number_tokens() -> None:
