@@ -26,7 +26,7 @@ from spacesgg_ros.vlm.preprocess import ImagePreprocessor
 
 from .box_noise import move_boxes
 
-_FORMAT = 1
+_FORMAT = 2
 _BLOCK = 1024
 
 
@@ -215,10 +215,10 @@ def _write(
     while block := list(itertools.islice(rows, _BLOCK)):
         conversations, given = [], []
         for row in block:
-            texts = [*row.exchanges, ("", row.given)]
-            *exchanges, (_, begin) = move_boxes(texts, box_noise, row.id) if box_noise else texts
-            conversations.append(exchanges)
-            given.append(begin)
+            moves = box_noise and not row.given  # a list of the model's own is as it writes it
+            exchanges = row.exchanges
+            conversations.append(move_boxes(exchanges, box_noise, row.id) if moves else exchanges)
+            given.append(row.given)
         for encoded in encoder.encode_all(conversations, given):
             ids.append(encoded.ids)
             learnt.append(encoded.learnt)

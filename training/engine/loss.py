@@ -37,17 +37,18 @@ class AnswerLogits:
     def __call__(
         self, model: torch.nn.Module, inputs: dict[str, Any]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits ``(n, vocabulary)`` and the ids ``(n,)`` they are to predict.
+        """Logits ``(n, vocabulary)``, and which of the ids after the first, ``(B, T - 1)``, they
+        are to predict.
 
         Args:
             inputs: of the model, with ``labels`` ``(B, T)``; -100 is not learnt.
         """
         inputs = dict(inputs)
-        targets = inputs.pop("labels")[:, 1:]
-        self._mask = targets != -100
+        learnt = inputs.pop("labels")[:, 1:] != -100
+        self._mask = learnt
         logits = model(**inputs, use_cache=False).logits
-        targets, self._mask = targets[self._mask], None
-        return logits, targets
+        self._mask = None
+        return logits, learnt
 
     def remove(self) -> None:
         """Give ``lm_head`` back as it was."""
@@ -102,76 +103,78 @@ class TokenLoss:
         self._bumps = self._bumps.repeat(len(ids), 1)
         self._ids = ids[:, near.clamp(0, COORDINATES - 1)].flatten(0, 1)
 
-    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Sum over tokens, a float32 scalar. Args: ``(n, vocabulary)`` and ``(n,)``."""
-        logits = logits.float()
+    def __call__(
+        self, logits: torch.Tensor, ids: torch.Tensor, learnt: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Sum over learnt tokens, a float32 scalar.
+
+        Args:
+            logits: ``(n, vocabulary)``, of the learnt tokens.
+            ids: of any shape, conversations in their order; what is not learnt is read, too: an
+                answer may copy a box from its beginning that was given.
+            learnt: bool, shape of ``ids``, n of them true; all by default.
+        """
+        logits, ids = logits.float(), ids.flatten()
+        learnt = torch.ones_like(ids, dtype=torch.bool) if learnt is None else learnt.flatten()
+        targets = ids[learnt]
         if not self._sigma:
             return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
         if self._place.device != targets.device:
             for name in _TABLES:
                 setattr(self, name, getattr(self, name).to(targets.device))
-        coordinate, is_copy = self._place[targets], self._is_copy(targets)
-        is_soft = (coordinate >= 0) & ~is_copy
+        is_copy = self._is_copy(ids)
+        coordinate = self._place[targets]
+        is_soft = (coordinate >= 0) & ~is_copy[learnt]
         exact, soft = (~is_soft).nonzero()[:, 0], is_soft.nonzero()[:, 0]
         # read by index: whole rows of logits would be copied otherwise
         log_p = torch.nn.functional.log_softmax(logits, dim=-1)
         said = log_p[exact, targets[exact]].sum()
         near = log_p[soft[:, None], self._ids[coordinate[soft]]]
         loss = -said - (near * self._bumps[coordinate[soft]]).sum()
-        return loss + _LISTED_WEIGHT * self._miss(log_p, targets, is_copy)
+        return loss + _LISTED_WEIGHT * self._miss(log_p, ids, learnt, is_copy)
 
     def _miss(
-        self, log_p: torch.Tensor, targets: torch.Tensor, is_copy: torch.Tensor
+        self, log_p: torch.Tensor, ids: torch.Tensor, learnt: torch.Tensor, is_copy: torch.Tensor
     ) -> torch.Tensor:
         """How many numbers of copies, on average, go on as no box listed in the same answer.
 
         A chance and not its logarithm, which would drown all else while nothing is learnt yet.
         """
-        coordinate = self._place[targets]
-        opens = torch.isin(targets, self._opening)
+        coordinate = self._place[ids]
+        opens = torch.isin(ids, self._opening)
         count = (coordinate >= 0).cumsum(0)
         slot = count - torch.where(opens, count, 0).cummax(0).values - 1
         place = ((coordinate >= 0) & (slot < 4)).nonzero()[:, 0]
         box = opens.cumsum(0)[place]
-        at = torch.zeros(int(opens.sum()) + 1, 4, dtype=torch.long, device=targets.device)
+        at = torch.zeros(int(opens.sum()) + 1, 4, dtype=torch.long, device=ids.device)
         at[box, slot[place]] = place
-        at = at[torch.bincount(box, minlength=len(at)) == 4]
-        ends = targets == self._end
+        is_whole = torch.bincount(box, minlength=len(at)) == 4
+        is_whole[0] = False  # numbers before the first box
+        at = at[is_whole]
+        ends = ids == self._end
         answer = ends.cumsum(0) - ends.long()
         names, copies = at[~is_copy[at[:, 0]]], at[is_copy[at[:, 0]]]
-        copies = self._drop_given(targets, answer, names, copies)
+        copies = copies[learnt[copies].all(1)]
         listed = answer[copies[:, :1]] == answer[names[:, 0]]
         same = answer[names[:, :1]] == answer[names[:, 0]]
-        chance = log_p[copies].exp()
+        chance = log_p[(learnt.cumsum(0) - 1)[copies]].exp()
         hit = log_p.new_zeros(())
         for k in range(4):
             # listed: boxes that go on from here as the copy might; those alike count once
-            value = targets[names[:, k]]
+            value = ids[names[:, k]]
             same = same & (value[:, None] == value)
             allowed = listed & ~same.tril(-1).any(1)
             hit = hit + (chance[:, k, value] * allowed).sum()
-            own = targets[copies[:, k], None]
+            own = ids[copies[:, k], None]
             listed = listed & (own == value)
             hit = hit + (chance[:, k].gather(1, own)[:, 0] * ~listed.any(1)).sum()
         return copies.numel() - hit
 
-    @staticmethod
-    def _drop_given(
-        targets: torch.Tensor, answer: torch.Tensor, names: torch.Tensor, copies: torch.Tensor
-    ) -> torch.Tensor:
-        """``copies`` without those of answers that copy a box they do not list: a part of their
-        list, which cannot be compared with here, was given and is not learnt."""
-        known = answer[copies[:, :1]] == answer[names[:, 0]]
-        for k in range(4):
-            known = known & (targets[copies[:, k], None] == targets[names[:, k]])
-        given = answer[copies[:, 0]][~known.any(1)]
-        return copies[~torch.isin(answer[copies[:, 0]], given)]
-
-    def _is_copy(self, targets: torch.Tensor) -> torch.Tensor:
-        """Which of ``(n,)`` answer tokens, in their order, stand after a predicate."""
-        place = torch.arange(1, len(targets) + 1, device=targets.device)
+    def _is_copy(self, ids: torch.Tensor) -> torch.Tensor:
+        """Which of ``(n,)`` tokens, in their order, stand after a predicate."""
+        place = torch.arange(1, len(ids) + 1, device=ids.device)
         name, predicate = (
-            torch.where(torch.isin(targets, tags), place, 0).cummax(0).values
+            torch.where(torch.isin(ids, tags), place, 0).cummax(0).values
             for tags in (self._after_name, self._after_predicate)
         )
         return predicate > name

@@ -112,10 +112,10 @@ class LlavaTrainer(Trainer):
         if not self._recipe.train.vision_tower:
             # Trainer switches everything to training; a frozen tower's statistics stay.
             self._llava.model.vision_tower.eval()
-        logits, targets = self._answer_logits(model, {**inputs, **self._options})
-        loss = self._token_loss(logits, targets)
+        logits, learnt = self._answer_logits(model, {**inputs, **self._options})
+        loss = self._token_loss(logits, inputs["input_ids"][:, 1:], learnt)
         if num_items_in_batch is None:
-            loss = loss / max(1, len(targets))
+            loss = loss / max(1, len(logits))
         else:
             loss = loss / num_items_in_batch
             if self.args.average_tokens_across_devices:

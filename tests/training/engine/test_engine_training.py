@@ -134,12 +134,10 @@ def test_logits_are_made_for_learnt_tokens_only(clip_llava: Path) -> None:
     logits_of = AnswerLogits(model.lm_head)
     labels = torch.tensor([[-100, -100, 7, 8], [-100, -100, -100, 9]])
     inputs = {"input_ids": torch.randint(10, 50, (2, 4)), "labels": labels}
-    logits, targets = logits_of(model, inputs)
-    assert targets.tolist() == [7, 8, 9] and logits.shape == (
-        3,
-        model.config.text_config.vocab_size,
-    )
-    assert TokenLoss()(logits, targets).item() > 0
+    logits, learnt = logits_of(model, inputs)
+    assert labels[:, 1:][learnt].tolist() == [7, 8, 9]
+    assert logits.shape == (3, model.config.text_config.vocab_size)
+    assert TokenLoss()(logits, inputs["input_ids"][:, 1:], learnt).item() > 0
 
 
 def test_accumulated_batches_count_every_token_once(
