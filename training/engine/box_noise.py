@@ -11,8 +11,9 @@ import random
 import re
 from collections.abc import Sequence
 
-_BOX = re.compile(r"\[(\d{1,3}), ?(\d{1,3}), ?(\d{1,3}), ?(\d{1,3})\]")
-_LAST = 999
+BOX = re.compile(r"\[(\d{1,3}), ?(\d{1,3}), ?(\d{1,3}), ?(\d{1,3})\]")
+LAST = 999
+"""The greatest number of a box: thousandths of the picture from 0."""
 
 Exchanges = Sequence[tuple[str, str]]
 """Prompts and answers of a conversation."""
@@ -35,13 +36,13 @@ def move_boxes(exchanges: Exchanges, reach: int, key: str) -> list[tuple[str, st
             moved[hit[0]] = _move_box([int(number) for number in hit.groups()], reach, rng)
         return moved[hit[0]]
 
-    return [(_BOX.sub(move, prompt), _BOX.sub(move, answer)) for prompt, answer in exchanges]
+    return [(BOX.sub(move, prompt), BOX.sub(move, answer)) for prompt, answer in exchanges]
 
 
 def _move_box(box: list[int], reach: int, rng: random.Random) -> str:
     """Edges stay in the picture, and two that would meet stay where they are."""
     moved = (c + round(reach * rng.uniform(-1, 1) ** 3) for c in box)
-    x0, y0, x1, y1 = (min(max(c, 0), _LAST) for c in moved)
+    x0, y0, x1, y1 = (min(max(c, 0), LAST) for c in moved)
     if x0 >= x1:
         x0, x1 = box[0], box[2]
     if y0 >= y1:

@@ -25,8 +25,9 @@ from spacesgg_ros.vlm.folder import ModelFolder, PromptEncoder, read_json
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
 
 from .box_noise import move_boxes
+from .near_copies import add_near_copies
 
-_FORMAT = 2
+_FORMAT = 3
 _BLOCK = 1024
 
 
@@ -159,11 +160,13 @@ def encode_rows(
     cache: Path,
     advance: Callable[[int, int | None], None] = lambda done, total: None,
     box_noise: int = 0,
+    near_copies: bool = False,
 ) -> EncodedRows:
     """Encode a rows file, or map what an earlier call left in ``cache``.
 
     Args:
         box_noise: thousandths that boxes are moved by, see :func:`~.box_noise.move_boxes`.
+        near_copies: see :func:`~.near_copies.add_near_copies`.
         advance: called with the number of rows done; how many there are is not known.
 
     Raises:
@@ -173,10 +176,10 @@ def encode_rows(
         raise InputError(
             f"no rows file {file}; make one with `spacesgg data instructions`, or set data.0.rows"
         )
-    target = cache / f"rows-{_key(file, folder, box_noise)}"
+    target = cache / f"rows-{_key(file, folder, box_noise, near_copies)}"
     if not target.is_dir():
         try:
-            _write(file, ConversationEncoder(folder), target, advance, box_noise)
+            _write(file, ConversationEncoder(folder), target, advance, box_noise, near_copies)
         except RowError as error:
             raise InputError(str(error)) from error
     arrays = {
@@ -187,7 +190,7 @@ def encode_rows(
     return EncodedRows(file, root, **arrays, image_names=[(name, side) for name, side in names])
 
 
-def _key(file: Path, folder: ModelFolder, box_noise: int) -> str:
+def _key(file: Path, folder: ModelFolder, box_noise: int, near_copies: bool) -> str:
     """Changes with the rows and with everything that shapes their ids."""
     digest = hashlib.sha256(manifest_hash([file, folder.path / "tokenizer.json"]).encode())
     shaping = [
@@ -197,6 +200,7 @@ def _key(file: Path, folder: ModelFolder, box_noise: int) -> str:
         folder.eos_token_ids,
         folder.image_token_id,
         box_noise,
+        near_copies,
     ]
     digest.update(json.dumps(shaping).encode())
     return digest.hexdigest()[:20]
@@ -208,6 +212,7 @@ def _write(
     target: Path,
     advance: Callable[[int, int | None], None],
     box_noise: int,
+    near_copies: bool,
 ) -> None:
     ids, learnt, lengths, tasks, images = [], [], [], [], []
     numbers: dict[tuple[str, bool], int] = {}
@@ -215,10 +220,15 @@ def _write(
     while block := list(itertools.islice(rows, _BLOCK)):
         conversations, given = [], []
         for row in block:
-            moves = box_noise and not row.given  # a list of the model's own is as it writes it
-            exchanges = row.exchanges
-            conversations.append(move_boxes(exchanges, box_noise, row.id) if moves else exchanges)
-            given.append(row.given)
+            exchanges, begin = list(row.exchanges), row.given
+            if box_noise and not begin:  # a list of the model's own is as it writes it
+                exchanges = move_boxes(exchanges, box_noise, row.id)
+            if near_copies and row.task == "graph" and not begin:
+                (prompt, answer), *later = exchanges
+                answer, begin = add_near_copies(answer, row.id)
+                exchanges = [(prompt, answer), *later]
+            conversations.append(exchanges)
+            given.append(begin)
         for encoded in encoder.encode_all(conversations, given):
             ids.append(encoded.ids)
             learnt.append(encoded.learnt)

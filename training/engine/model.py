@@ -12,6 +12,7 @@ from spacesgg_ros.vlm.folder import ModelFolder
 from spacesgg_ros.vlm.torch_runtime import load_llava
 
 from .fresh import start_fresh
+from .growing import grow_language_model
 from .recipe import Recipe
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -21,7 +22,7 @@ def load_model(recipe: Recipe, folder: ModelFolder) -> Any:
     """The LLaVA of a recipe with ``requires_grad`` set; with an adapter if it asks for one.
 
     Raises:
-        InputError: LoRA targets or a language model that do not fit.
+        InputError: LoRA targets, a language model or a number of layers that do not fit.
         ModelError: the folder cannot be loaded.
     """
     # What learns keeps float32 weights; mixed precision casts them where it computes.
@@ -29,6 +30,8 @@ def load_model(recipe: Recipe, folder: ModelFolder) -> Any:
     llava = load_llava(folder, DTYPES[recipe.precision] if frozen_body else "float32")
     if recipe.language_model_from:
         _take_language_model(llava, recipe.language_model_from)
+    if recipe.layers:
+        grow_language_model(llava, recipe.layers)
     start_fresh(llava, recipe.fresh, folder.load_tokenizer())
     llava.requires_grad_(False)
     train = recipe.train

@@ -33,11 +33,14 @@ class DataSource:
         rows: the file. images: what its image paths are relative to; empty: the file's folder.
         weights: task to its share of all samples, relative to the other weights of the recipe;
             tasks that are not named are left out. Empty: every row once an epoch.
+        near_copies: lists of objects hold near copies of their boxes, and are not learnt: the
+            relations are, which copy from them.
     """
 
     rows: str
     images: str = ""
     weights: dict[str, float] = field(default_factory=dict)
+    near_copies: bool = False
 
     @property
     def image_root(self) -> Path:
@@ -117,6 +120,7 @@ class Recipe:
     lora: Lora | None = None
     fresh: tuple[str, ...] = ()
     language_model_from: str = ""
+    layers: int = 0
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
     epochs: float = 1.0
@@ -282,6 +286,8 @@ def explain_refusal(recipe: Recipe) -> str:
         )
     if len(recipe.optimiser.betas) != 2:
         return f"optimiser.betas are two numbers; got {list(recipe.optimiser.betas)}"
+    if recipe.layers and train.language_model != "full":
+        return "layers grows the language model, which has to train: set train.language_model: full"
     if recipe.coordinate_sigma < 0:
         return f"coordinate_sigma must not be negative; got {recipe.coordinate_sigma:g}"
     if not 0 <= recipe.box_noise <= 50:

@@ -79,7 +79,15 @@ def build_trainer(recipe: Recipe, run: RunFolder, folder: ModelFolder) -> LlavaT
     cache = Path(recipe.cache)
     with arguments.main_process_first(), show_progress("encoding rows") as advance:
         rows = [
-            encode_rows(Path(s.rows), s.image_root, folder, cache, advance, recipe.box_noise)
+            encode_rows(
+                Path(s.rows),
+                s.image_root,
+                folder,
+                cache,
+                advance,
+                recipe.box_noise,
+                s.near_copies,
+            )
             for s in recipe.data
         ]
     loss = TokenLoss(folder.load_tokenizer(), recipe.coordinate_sigma, folder.eos_token_ids[0])

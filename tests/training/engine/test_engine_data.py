@@ -136,6 +136,22 @@ def test_what_is_given_is_not_learnt(own_llava: Path, tmp_path: Path, noise: int
     assert all(box in told for box in re.findall(r"\[\[.*?\]\]", whole))  # the model's own stay
 
 
+def test_near_copies_are_listed_and_not_learnt(own_llava: Path, tmp_path: Path) -> None:
+    mug, book = "[[110, 220, 330, 440]]", "[[0, 300, 999, 640]]"
+    listed = f"<ref>mug</ref><box>{mug}</box>\n<ref>book</ref><box>{book}</box>"
+    text = f"{listed}\n<pred>on</pred><box>{mug}</box><box>{book}</box>"
+    turns = make_turns([("", text)])
+    tasks = ("graph", "description")
+    write_rows(tmp_path / "r.jsonl", [Row(t, "x.png", 4, 4, t, turns) for t in tasks])
+    folder = open_folder(own_llava)
+    rows = encode_rows(tmp_path / "r.jsonl", tmp_path, folder, tmp_path, near_copies=True)
+    decode = folder.load_tokenizer().decode
+    graph, description = (rows.conversation(k) for k in range(2))
+    assert decode(graph.ids.tolist()).count("<ref>") > 2
+    assert decode(graph.ids[graph.learnt].tolist()).lstrip().startswith("<pred>on</pred>")
+    assert decode(description.ids[description.learnt].tolist()).count("<ref>") == 2
+
+
 def test_an_answer_with_an_end_token_is_refused(own_llava: Path, tmp_path: Path) -> None:
     turns = make_turns([("What?", "a mug</s> on")])
     write_rows(tmp_path / "r.jsonl", [Row("x", "x.png", 4, 4, "qa", turns)])

@@ -41,6 +41,7 @@ LORA = {"rank": 4, "alpha": 8, "targets": ["q_proj"]}
         ({"lora": LORA}, "lora is set, but train.language_model is full"),
         ({"cached_tower": True, "train": {"vision_tower": True}}, "so the tower cannot train"),
         ({"train": {"projector": False, "language_model": "frozen"}}, "nothing trains"),
+        ({"layers": 3, "train": {"language_model": "frozen"}}, "which has to train"),
         ({"fresh": ["tower"]}, "fresh knows projector, language_model"),
         (
             {"fresh": ["projector"], "train": {"projector": False}},

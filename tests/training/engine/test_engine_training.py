@@ -261,6 +261,13 @@ def test_a_language_model_is_taken_from_elsewhere(
     assert (old - new).abs().max() > 0.01
 
 
+def test_a_grown_model_is_a_whole_folder(settings: Callable[..., dict], tmp_path: Path) -> None:
+    result = train(settings(layers=3), tmp_path)
+    grown = LlavaForConditionalGeneration.from_pretrained(result)
+    assert grown.config.text_config.num_hidden_layers == 3
+    assert grown.model.language_model.layers[1].self_attn.o_proj.weight.abs().sum() > 0
+
+
 def test_muon_learns_and_keeps_its_state(settings: Callable[..., dict], tmp_path: Path) -> None:
     chosen = settings(optimiser={"name": "muon"}, max_steps=12, learning_rate=1e-2)
     train(chosen, tmp_path)
