@@ -25,9 +25,9 @@ from spacesgg_ros.vlm.folder import ModelFolder, PromptEncoder, read_json
 from spacesgg_ros.vlm.preprocess import ImagePreprocessor
 
 from .box_noise import move_boxes
-from .near_copies import add_near_copies
+from .near_copies import add_near_copies, share_numbers
 
-_FORMAT = 3
+_FORMAT = 4
 _BLOCK = 1024
 
 
@@ -166,7 +166,7 @@ def encode_rows(
 
     Args:
         box_noise: thousandths that boxes are moved by, see :func:`~.box_noise.move_boxes`.
-        near_copies: see :func:`~.near_copies.add_near_copies`.
+        near_copies: see :mod:`.near_copies`.
         advance: called with the number of rows done; how many there are is not known.
 
     Raises:
@@ -225,7 +225,7 @@ def _write(
                 exchanges = move_boxes(exchanges, box_noise, row.id)
             if near_copies and row.task == "graph" and not begin:
                 (prompt, answer), *later = exchanges
-                answer, begin = add_near_copies(answer, row.id)
+                answer, begin = add_near_copies(share_numbers(answer, row.id), row.id)
                 exchanges = [(prompt, answer), *later]
             conversations.append(exchanges)
             given.append(begin)
